@@ -1,14 +1,12 @@
 """`pmfer findings`: lists flags; accepts a new usual level for a patient, or undoes that."""
 
 import json
-from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from cli.options import DataDir, Patient, access_to, day, json_value, optional_day
-from flows.plain_text import table_console
+from flows.plain_text import table_console, table_of
 
 app = typer.Typer(
     help="List flags; accept a change as the patient's new usual level, or undo that.", no_args_is_help=True
@@ -37,10 +35,10 @@ def list_(
             typer.echo(json.dumps(row, default=json_value, ensure_ascii=True))
         return
     console = table_console()
-    console.print(table_of(rows.select(COLUMNS).rows(), COLUMNS) if rows.height else "no flags")
+    console.print(table_of(COLUMNS, rows.select(COLUMNS).rows(), ()) if rows.height else "no flags")
     if levels.height:
         console.print("\naccepted levels")
-        console.print(table_of(levels.select(LEVEL_COLUMNS).rows(), LEVEL_COLUMNS))
+        console.print(table_of(LEVEL_COLUMNS, levels.select(LEVEL_COLUMNS).rows(), ("note",)))
 
 
 @app.command()
@@ -77,19 +75,3 @@ def undo(
 
     undone = findings.undo(access_to(data_dir), patient, measure, optional_day(first))
     typer.echo(f"{measure}: the level from {undone} no longer counts; reports compare as before from now on")
-
-
-def table_of(rows: list[tuple[object, ...]], columns: tuple[str, ...]) -> Table:
-    """The rows as a table to print; a missing value is shown as a dash."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in columns:
-        table.add_column(name, no_wrap=name != "note", overflow="fold")
-    for row in rows:
-        table.add_row(*map(_shown, row))
-    return table
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds")
-    return "-" if value is None else str(value)

@@ -129,12 +129,11 @@ def evaluate(
     ] = False,
 ) -> None:
     """Evaluate a bundle on labelled pictures; docs/results.md explains the metrics."""
-    from flows.evaluation import EvaluateRequest, run_evaluation
+    from flows.evaluation import EvaluateRequest, Options, run_evaluation
 
     settings = read_settings(bundle=bundle, detector=detector)
-    request = EvaluateRequest(
-        manifest, split, kind, cropped, flip, settings.detector, int8, json_out, picture, all_expressions
-    )
+    options = Options(cropped, flip, settings.detector, int8)
+    request = EvaluateRequest(manifest, options, split, kind, json_out, picture, all_expressions)
     console = PlainConsole()
 
     def track(crops: "Iterator[Crop]", count: int) -> "Iterator[Crop]":

@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.options import AsJson, DataDir, Source, access_to, json_value, source_given, where_to_look
-from flows.data_folder import DataFolder
 from flows.environment import prefect_server, prepare_prefect
 from flows.plain_text import PlainConsole, escaped
 from flows.settings import read_settings
@@ -33,7 +32,7 @@ def doctor(
     from inference.hardware import require_runtime
 
     require_runtime()  # the checks themselves cannot be imported without it
-    from flows.doctor import Grade, as_rows, diagnose
+    from flows.doctor import Grade, diagnose
 
     console = PlainConsole()
     found = []
@@ -44,7 +43,8 @@ def doctor(
             line = (f"{state:<8}", COLOURS[state]), f" {diagnosis.name:<12} {escaped(diagnosis.text)}"
             console.print(Text.assemble(*line))
     if as_json:
-        typer.echo(json.dumps(as_rows(found), indent=1))
+        rows = [{"check": part.name, "state": part.state, "text": part.text} for part in found]
+        typer.echo(json.dumps(rows, indent=1))
     if any(diagnosis.state is Grade.BROKEN for diagnosis in found):
         raise typer.Exit(1)
 
@@ -61,7 +61,7 @@ def status(
     from flows.warehouse_access import warehouse_address
 
     settings = read_settings(data_dir=where_to_look(data_dir))
-    unfinished = unfinished_nights(DataFolder(settings.data_dir.absolute()))
+    unfinished = unfinished_nights(settings.data)
     rows = nights_as_they_stand(warehouse_address(settings), unfinished, nights)
     last = read_metrics(metrics_path(settings))
     if as_json:
@@ -138,7 +138,7 @@ def deploy(
     prepare_prefect(settings, login)
     from flows.deploy import deploy as make_deployments
 
-    make_deployments(source, settings.data_dir.absolute(), gpus, typer.echo)
+    make_deployments(source, settings.data.root, gpus, typer.echo)
 
 
 @app.command()
@@ -152,7 +152,7 @@ def server(
     """Run the Prefect server. Clients need the secret in DATA_DIR/server/secret, which the first start creates."""
     from flows.prefect_server import become_server
 
-    become_server(DataFolder(read_settings(data_dir=data_dir).data_dir.absolute()), host, port)
+    become_server(read_settings(data_dir=data_dir).data, host, port)
 
 
 @app.command()

@@ -119,7 +119,7 @@ def where_to_look(data_dir: Path | None) -> Path | None:
     found = origins(data_dir=data_dir)
     if {found["data_dir"], found["warehouse"]} != {"default"}:
         return data_dir
-    usual, demo = DataFolder(read_settings().data_dir), DataFolder(DEMO)
+    usual, demo = read_settings().data, DataFolder(DEMO)
     if usual.warehouse.exists() or usual.published.exists() or not demo.published.exists():
         return data_dir
     complain(f"reading {DEMO}, because only the demo has run; --data-dir or PMFER_DATA_DIR chooses another folder")

@@ -3,18 +3,14 @@
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from cli.options import DataDir, Patient, Yes, access_to, complain
-from flows.plain_text import PlainConsole
+from flows.plain_text import table_console, table_of
 from flows.settings import read_settings
 from pmfer.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    import polars as pl
 
 app = typer.Typer()
 consent_app = typer.Typer(help="Maintain the consent register.", no_args_is_help=True)
@@ -54,7 +50,8 @@ def list_consents(
     """List the consent register."""
     from flows.privacy import consent
 
-    PlainConsole().print(_consent_table(consent.published_consents(access_to(data_dir), patient)))
+    rows = consent.published_consents(access_to(data_dir), patient)
+    table_console().print(table_of(rows.columns, rows.rows(), ("source",)))
 
 
 @events_app.command("import")
@@ -95,14 +92,3 @@ def _confirmation(patient_id: str, yes: bool) -> Callable[[Sequence[str]], bool]
         return typer.confirm(f"Erase patient {patient_id} for good?")
 
     return confirm
-
-
-def _consent_table(rows: "pl.DataFrame") -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in rows.columns:
-        table.add_column(name, no_wrap=True)
-    for row in rows.iter_rows(named=True):
-        recorded = row["recorded_at"].isoformat(timespec="seconds")
-        cells = {name: "-" if value is None else str(value) for name, value in row.items()}
-        table.add_row(*{**cells, "recorded_at": recorded}.values())
-    return table

@@ -1,14 +1,13 @@
 """`pmfer quarantine`: lists quarantined sessions, retries them or removes them."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from cli.options import DataDir, Yes, access_to, json_value, optional_day
-from flows.plain_text import printable, table_console
+from cli.options import DataDir, OptionalFirst, OptionalLast, Yes, access_to, json_value, optional_day
+from flows.plain_text import printable, table_console, table_of
 from pmfer.errors import QuarantineReason
 
 SHORT_ID = 12  # characters of an identifier in the table; commands accept any unique prefix
@@ -20,17 +19,13 @@ AsJsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object
 Names = Annotated[
     list[str] | None, typer.Argument(help="Identifiers, unique prefixes of identifiers, or paths in the source.")
 ]
-Since = Annotated[str | None, typer.Option("--from", help="First night, YYYY-MM-DD. [default: from the beginning]")]
-Until = Annotated[
-    str | None, typer.Option("--to", help="Last night, included, YYYY-MM-DD. [default: up to the latest]")
-]
 Reason = Annotated[QuarantineReason | None, typer.Option(help="Only sessions quarantined for this reason.")]
 
 
 @app.command("list")
 def list_(
-    since: Since = None,
-    until: Until = None,
+    since: OptionalFirst = None,
+    until: OptionalLast = None,
     reason: Reason = None,
     as_json: AsJsonLines = False,
     data_dir: DataDir = None,
@@ -41,8 +36,11 @@ def list_(
     rows = look(access_to(data_dir), Choice((), optional_day(since), optional_day(until), reason))
     if as_json:
         _print_json(rows)
-    else:
-        table_console().print(table_of(rows) if rows else "no sessions are quarantined")
+        return
+    ids = [row["quarantine_id"][:SHORT_ID] + (" (retry)" if row["replay_asked_at"] else "") for row in rows]
+    cells = [(id_, *(printable(str(row[name])) for name in COLUMNS)) for id_, row in zip(ids, rows, strict=True)]
+    table = table_of(("id", *COLUMNS), cells, ("source_uri", "message"))
+    table_console().print(table if rows else "no sessions are quarantined")
 
 
 @app.command()
@@ -63,8 +61,8 @@ def show(names: Names, as_json: AsJsonLines = False, data_dir: DataDir = None) -
 @app.command()
 def replay(
     names: Names = None,
-    since: Since = None,
-    until: Until = None,
+    since: OptionalFirst = None,
+    until: OptionalLast = None,
     reason: Reason = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -81,8 +79,8 @@ def replay(
 @app.command()
 def drop(
     names: Names = None,
-    since: Since = None,
-    until: Until = None,
+    since: OptionalFirst = None,
+    until: OptionalLast = None,
     reason: Reason = None,
     yes: Yes = False,
     data_dir: DataDir = None,
@@ -97,19 +95,6 @@ def drop(
         if not typer.confirm(f"Remove {count} {'session' if count == 1 else 'sessions'} from quarantine?"):
             raise typer.Abort
     typer.echo(f"{len(forget(access, choice))} removed")
-
-
-def table_of(rows: Sequence[dict[str, Any]]) -> Table:
-    """The rows as a table to print."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("id", no_wrap=True)
-    for name in COLUMNS:
-        table.add_column(name, no_wrap=name == "reason", overflow="fold")
-    for row in rows:
-        asked = " (retry)" if row["replay_asked_at"] else ""
-        shown = (printable(str(row[name])) for name in COLUMNS)
-        table.add_row(row["quarantine_id"][:SHORT_ID] + asked, *shown)
-    return table
 
 
 def _print_json(rows: Iterable[dict[str, Any]]) -> None:

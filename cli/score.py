@@ -132,7 +132,7 @@ def score_videos(
     """
     stems = [output_stem(video) for video in videos]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
-    if twice:
+    if twice and output.folder is not None:
         raise ConfigurationError(
             f"{twice[0]}: two videos would both be written to {twice[0]}.{output.format}; use two --out folders"
         )

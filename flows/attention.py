@@ -116,7 +116,7 @@ def _faces(
     bundle: Bundle, named: list[tuple[str, PictureSource]], request: AttentionRequest
 ) -> tuple[list[str], list[Picture]]:
     """Names and crops of the pictures that show a face; each of the others is logged."""
-    cutter = Cutter(bundle, Options(request.cropped, detector=request.detector), request.cropped)
+    cutter = Cutter(bundle, Options(request.cropped, detector=request.detector))
     names, crops, missing = [], [], []
     for (name, _), crop in zip(named, cutter.crops(tuple(source for _, source in named)), strict=True):
         if isinstance(crop, PictureError) or crop is None:

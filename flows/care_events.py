@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from flows.plain_text import read_csv
+from flows.plain_text import read_csv, require_columns
 from flows.sources.sidecar import Identifier
 from flows.warehouse_access import WarehouseAccess
 from pmfer.errors import ConfigurationError
@@ -177,7 +177,7 @@ def read_events(file: Path, zone: str | None = None, now: datetime | None = None
 
 
 def _read(lines: "csv.DictReader[str]", file: Path, context: dict[str, Any]) -> EventFile:
-    _require_columns(list(lines.fieldnames or ()), file)
+    require_columns(lines, file, REQUIRED, OPTIONAL)
     events: dict[int, CareEvent] = {}
     rows: dict[str, int] = {}  # row number by event id
     faults = []
@@ -213,17 +213,6 @@ def _event(line: dict[str, Any], where: str, context: dict[str, Any]) -> CareEve
         field = "".join(f", {part}" for part in first["loc"][:1])
         what = "empty" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
         return f"{where}{field}: {what}"
-
-
-def _require_columns(names: list[str], file: Path) -> None:
-    for name in REQUIRED:
-        if name not in names:
-            raise ConfigurationError(f"{file}: column {name} is missing; the first row names the columns")
-    for name in names:
-        if name not in REQUIRED + OPTIONAL:
-            raise ConfigurationError(f"{file}: column '{name}' is not known; use {', '.join(REQUIRED + OPTIONAL)}")
-        if names.count(name) > 1:
-            raise ConfigurationError(f"{file}: column {name} is there twice; keep one")
 
 
 def _zone(name: str | None) -> ZoneInfo | None:

@@ -16,9 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-from flows.data_folder import DataFolder
 from flows.environment import NO_HOME, faulty_proxies, prefect_server, unreachable_proxies
 from flows.job import options_of, source_of
 from flows.monitoring import notify_test, unusable_addresses
@@ -117,7 +115,7 @@ def check_account(settings: Settings) -> Result:
 
 def check_data(settings: Settings) -> Result:
     """Whether the data folder can be written."""
-    data = DataFolder(settings.data_dir.absolute())
+    data = settings.data
     if not data.root.exists():
         above = next(path for path in data.root.parents if path.exists())
         if not os.access(above, os.W_OK | os.X_OK):
@@ -131,7 +129,7 @@ def check_data(settings: Settings) -> Result:
 
 def check_disk(settings: Settings) -> Result:
     """Whether there is enough disk space for the data folder."""
-    free = shutil.disk_usage(_existing(settings.data_dir.absolute())).free
+    free = shutil.disk_usage(_existing(settings.data.root)).free
     text = f"{free / GIB:.1f} GiB free for {settings.data_dir}"
     if free < DISK_WARNING_BYTES:
         state = Grade.BROKEN if free < DISK_BROKEN_BYTES else Grade.WARNING
@@ -274,7 +272,7 @@ def check_clock(settings: Settings) -> Result:
     now = datetime.now().astimezone()
     if now < OLDEST_CLOCK:
         return Grade.BROKEN, f"the clock says {now:%Y-%m-%d %H:%M}; set it, with `timedatectl set-ntp true`"
-    skew, folder = 0.0, _existing(settings.data_dir.absolute())
+    skew, folder = 0.0, _existing(settings.data.root)
     # If it cannot be written, check_data says so.
     with suppress(OSError), tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-") as probe:
         skew = Path(probe.name).stat().st_mtime - time.time()
@@ -330,11 +328,6 @@ CHECKS: dict[str, Check] = {
     "prefect": check_prefect,
     "notices": check_notices,
 }
-
-
-def as_rows(found: list[Diagnosis]) -> list[dict[str, Any]]:
-    """The diagnoses as rows for JSON."""
-    return [{"check": part.name, "state": part.state.value, "text": part.text} for part in found]
 
 
 def _existing(path: Path) -> Path:

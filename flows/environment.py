@@ -128,7 +128,7 @@ def prepare_prefect(settings: Settings, login: str | None = None) -> None:
     Raises:
         OSError: the folder for its state cannot be created.
     """
-    change_environment({"PREFECT_HOME": str(prefect_home(DataFolder(settings.data_dir.absolute())))})
+    change_environment({"PREFECT_HOME": str(prefect_home(settings.data))})
     if login:
         change_environment({"PREFECT_API_AUTH_STRING": login})
     defaults = {

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +56,9 @@ class EvaluateRequest:
     """What is to be measured, and where the figures go."""
 
     manifest: Path  # a manifest, or the file or folder of a data set
-    split: str | None = None
+    options: Options
+    split: str | None = None  # None: `test` if it exists, else all pictures
     kind: str | None = None  # name of the data set
-    cropped: bool | None = None
-    flip: bool = True
-    detector: str = "centerface"
-    int8: bool = False
     json_out: Path | None = None
     picture: Path | None = None  # where to draw the confusion matrix
     all_expressions: bool = False  # also count expressions as answers that the data set does not have
@@ -90,13 +88,12 @@ def run_evaluation(bundle_name: str, request: EvaluateRequest, track: Track) -> 
             require_folder(target)
     bundle = load_bundle(bundle_name)
     everything = _choose_answers(read_samples(request.manifest, request.kind), request.all_expressions)
-    split = choose_split(everything, request.split)
+    split = request.split or ("test" if "test" in everything.splits else ALL)
     samples = everything.in_split(split)
     unscored = sorted(set(samples.aus) - set(bundle.score_columns))
     if unscored:
         log.warning("%s: the bundle has no score for %s", samples.title, ", ".join(unscored))
-    options = Options(request.cropped, request.flip, request.detector, request.int8)
-    evaluation = evaluate_samples(bundle, samples, options, track)
+    evaluation = evaluate_samples(bundle, samples, request.options, track)
     answers = [EXPRESSION_NAMES[label] for label in samples.classes]
     figures = evaluation.figures | {"data": samples.title, "split": split, "answers": answers}
     if evaluation.unreadable:
@@ -139,7 +136,7 @@ def evaluate_samples(bundle: Bundle, samples: Samples, options: Options, track: 
         raise BundleError(
             f"bundle {bundle.path}: it has no int8 graph; make one with python -m pmfer.quantise BUNDLE DATA"
         )
-    cutter = Cutter(bundle, options, samples.cropped if options.cropped is None else options.cropped)
+    cutter = Cutter(bundle, replace(options, cropped=samples.cropped) if options.cropped is None else options)
     scores, broken = _score(bundle, samples, cutter, options, track)
     unreadable = Unreadable(tuple(samples.names[row] for row in broken), len(samples), next(iter(broken.values()), ""))
     if len(broken) == len(samples):
@@ -172,26 +169,35 @@ def _score(
     bundle: Bundle, samples: Samples, cutter: "Cutter", options: Options, track: Track
 ) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
     """Scores [N, columns], NaN where there is no face, and the rows that cannot be read, with the reason."""
-    scorer = _Scorer(ExpressionModel(bundle, options.threads, int8=options.int8), options.flip)
+    model = ExpressionModel(bundle, options.threads, int8=options.int8)
     scores = np.full((len(samples), len(bundle.score_columns)), np.nan, np.float32)
     broken: dict[int, str] = {}
-    for row, crop in enumerate(track(cutter.crops(samples.sources), len(samples))):
-        if isinstance(crop, PictureError):
-            broken[row] = str(crop)
-        elif crop is not None:
-            scorer.add(row, crop, scores)
-    scorer.flush(scores)
+
+    def faces() -> Iterator[tuple[int, Picture]]:
+        for row, crop in enumerate(track(cutter.crops(samples.sources), len(samples))):
+            if isinstance(crop, PictureError):
+                broken[row] = str(crop)
+            elif crop is not None:
+                yield row, crop
+
+    left = faces()
+    while batch := list(islice(left, BATCH)):
+        crops = np.stack([crop for _, crop in batch])
+        found = model.score(crops)
+        if options.flip:
+            found = np.mean([found, model.score(crops[:, :, ::-1])], axis=0, dtype=np.float32)
+        scores[[row for row, _ in batch]] = found
     return scores, broken
 
 
 class Cutter:
     """Turns pictures into the crops that the bundle expects."""
 
-    def __init__(self, bundle: Bundle, options: Options, cropped: bool | None) -> None:
+    def __init__(self, bundle: Bundle, options: Options) -> None:
         self._bundle = bundle
         self._threads = options.threads
         self._scoring = ScoringOptions(detector=options.detector)
-        self._cropped = cropped
+        self._cropped = options.cropped
         self._size_px, self._channels = bundle.card.input.size_px, bundle.card.input.channels
         self.face_crops = 0  # number of pictures taken as face crops
         self.found = self.filling = 0  # number of faces found in other pictures, and of those that fill their picture
@@ -257,33 +263,6 @@ class Cutter:
         return self._bundle.card.crop[name]
 
 
-class _Scorer:
-    """Runs the model on crops in batches."""
-
-    def __init__(self, model: ExpressionModel, flip: bool) -> None:
-        self._model, self._flip = model, flip
-        self._rows: list[int] = []
-        self._crops: list[Picture] = []
-
-    def add(self, row: int, crop: Picture, scores: npt.NDArray[np.float32]) -> None:
-        """Add one crop. Its scores are written to `scores[row]` when its batch is scored."""
-        self._rows.append(row)
-        self._crops.append(crop)
-        if len(self._rows) == BATCH:
-            self.flush(scores)
-
-    def flush(self, scores: npt.NDArray[np.float32]) -> None:
-        """Score the crops added so far."""
-        if not self._rows:
-            return
-        crops = np.stack(self._crops)
-        found = self._model.score(crops)
-        if self._flip:
-            found = np.mean([found, self._model.score(crops[:, :, ::-1])], axis=0, dtype=np.float32)
-        scores[self._rows] = found
-        self._rows, self._crops = [], []
-
-
 def _read_crop(source: PictureSource, channels: int, size_px: int) -> Picture:
     return resize(read_picture(source, channels), size_px)
 
@@ -294,11 +273,6 @@ def _draw(figures: Mapping[str, Any], out: Path) -> None:
     title = f"{figures['data']}, {figures['n']} faces, accuracy {figures['accuracy_strict']:.1%}"
     missed = [figures["missed"][name] for name in EXPRESSION_NAMES]
     draw_confusion(figures["confusion"], missed, EXPRESSION_NAMES, title, out)
-
-
-def choose_split(samples: Samples, split: str | None) -> str:
-    """The requested split; without one, `test` if it exists, else all pictures."""
-    return split or ("test" if "test" in samples.splits else ALL)
 
 
 def require_folder(path: Path) -> None:

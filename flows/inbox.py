@@ -37,18 +37,6 @@ _BUNDLE, _SESSION, _SCORING = TypeAdapter(BundleRecord), TypeAdapter(SessionReco
 log = logging.getLogger("pmfer.inbox")
 
 
-def take_over(
-    connection: duckdb.DuckDBPyConnection, data: DataFolder, key: str | None, *, consent_required: bool
-) -> None:
-    """Move the inbox into the warehouse: consents first, then sessions.
-
-    Raises:
-        WarehouseError: a file cannot be read, or the database failed.
-    """
-    take_over_consents(connection, data, key)
-    take_over_sessions(connection, data, key, consent_required=consent_required)
-
-
 def hand_over_consents(data: DataFolder, key: str | None, consents: Sequence[Consent]) -> None:
     """Leave consents for the next writer of the warehouse.
 
@@ -59,22 +47,15 @@ def hand_over_consents(data: DataFolder, key: str | None, consents: Sequence[Con
         write_parquet(pl.DataFrame([vars(consent) for consent in consents], schema=_CONSENTS), draft, key)
 
 
-def take_over_consents(connection: duckdb.DuckDBPyConnection, data: DataFolder, key: str | None) -> tuple[int, int]:
+def take_over_consents(connection: duckdb.DuckDBPyConnection, data: DataFolder, key: str | None) -> None:
     """Record the consents in the inbox, oldest first.
-
-    Returns:
-        How many rows were new or changed, and how many were skipped because their patients have been erased.
 
     Raises:
         WarehouseError: a file cannot be read, or the database failed. Nothing may be scored then.
     """
-    changed = skipped = 0
     for path in sorted(data.inbox.glob("consents-*.parquet")):
-        rows = read_parquet(path, key).iter_rows(named=True)
-        counts = record_consents(connection, [Consent(**row) for row in rows])
-        changed, skipped = changed + counts[0], skipped + counts[1]
+        record_consents(connection, [Consent(**row) for row in read_parquet(path, key).iter_rows(named=True)])
         path.unlink(missing_ok=True)
-    return changed, skipped
 
 
 def hand_over_session(data: DataFolder, key: str | None, bundle: BundleRecord, result: SessionResult) -> None:

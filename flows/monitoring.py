@@ -21,7 +21,6 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from flows.data_folder import DataFolder
 from flows.environment import set_up_worker, shown
 from flows.logs import nameless_errors, without_identities
 from flows.outcome import NightOutcome
@@ -330,7 +329,7 @@ def night_figures(settings: Settings, night: date) -> NightFigures | None:
 
 def metrics_path(settings: Settings) -> Path:
     """The path of the metrics file."""
-    return settings.metrics_file or DataFolder(settings.data_dir.absolute()).metrics
+    return settings.metrics_file or settings.data.metrics
 
 
 def _write(settings: Settings, metrics: NightMetrics) -> None:

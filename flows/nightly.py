@@ -100,7 +100,8 @@ def require_places(request: RunRequest, night: date | None) -> None:
         PmferError, OSError: one of them cannot be used. The failure is reported, and if only one night was asked for,
             that night counts as failed.
     """
-    settings, data = request.place(), request.data()
+    settings = request.place()
+    data = settings.data
     try:
         data.require_writable()
         data.require_room()
@@ -160,7 +161,8 @@ def nights_left(request: RunRequest, tonight: date) -> list[date]:
     Raises:
         PmferError: the source or the warehouse cannot be read.
     """
-    settings, data = request.place(), request.data()
+    settings = request.place()
+    data = settings.data
     nights = list_nights(source_of(settings, request.source))
     note_missed(data, nights, tonight)
     with open_reader(warehouse_address(settings)) as reader:
@@ -186,7 +188,7 @@ def one_night(request: RunRequest, night: date) -> NightOutcome:
         PmferError: the source, the bundle, the data folder or the warehouse cannot be used, or a report failed. What
             was stored before stays, and running the night again finishes it.
     """
-    data = request.data()
+    data = request.place().data
     data.require_writable()
     data.require_room()
     with track_night(data, night) as note:

@@ -8,10 +8,16 @@ our consoles print text as it is, and style comes only from rich's Text and from
 import csv
 import io
 import re
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
+
+from pmfer.errors import ConfigurationError
 
 if TYPE_CHECKING:  # every command imports this module, and polars is slow to import
     import polars as pl
@@ -41,6 +47,25 @@ def read_csv(content: bytes, *, strict: bool = True) -> "csv.DictReader[str]":
         raise csv.Error(f"byte {error.start} is not UTF-8; save it as CSV UTF-8") from None
     delimiter = delimiter_of(io.StringIO(text, newline="").readline())
     return csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)
+
+
+def require_columns(
+    lines: "csv.DictReader[str]", file: Path, required: tuple[str, ...], optional: tuple[str, ...]
+) -> None:
+    """Check that a file has all required columns and no unknown ones, each once.
+
+    Raises:
+        ConfigurationError: it has not.
+    """
+    names = list(lines.fieldnames or ())
+    for name in required:
+        if name not in names:
+            raise ConfigurationError(f"{file}: column {name} is missing; the first row names the columns")
+    for name in names:
+        if name not in required + optional:
+            raise ConfigurationError(f"{file}: column '{name}' is not known; use {', '.join(required + optional)}")
+        if names.count(name) > 1:
+            raise ConfigurationError(f"{file}: column {name} is there twice; keep one")
 
 
 def delimiter_of(header: str) -> str:
@@ -111,3 +136,19 @@ def table_console() -> PlainConsole:
     """A console for tables. If the output is not a terminal, each row stays on one line, so that it can be searched."""
     console = PlainConsole()
     return console if console.is_terminal else PlainConsole(width=TABLE_WIDTH)
+
+
+def table_of(columns: Sequence[str], rows: Iterable[Iterable[object]], wrapped: Collection[str]) -> Table:
+    """Rows as a table. A missing value is a dash. Only the columns in `wrapped` give way if the terminal is narrow."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        table.add_column(name, no_wrap=name not in wrapped, overflow="fold")
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    return table
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    return "-" if value is None else str(value)

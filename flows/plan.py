@@ -48,18 +48,11 @@ class PendingSession:
 
     def record(self) -> SessionRecord:
         """The session as the warehouse stores it. Its video must have been read."""
-        sidecar = self.recording.sidecar
         assert self.content_sha256 is not None, "called before the video was read"
         return SessionRecord(
-            session_id=sidecar.session_id,
-            patient_id=sidecar.patient_id,
-            started_at=sidecar.started_at,
             source_uri=self.recording.source_uri,
             content_sha256=self.content_sha256,
-            consent=sidecar.consent,
-            ward=sidecar.ward,
-            room=sidecar.room,
-            situation=sidecar.situation,
+            **vars(self.recording.sidecar),
         )
 
     def quarantined(self, error: VideoError | SessionError) -> QuarantinedSession:
@@ -138,7 +131,7 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
             sessions.append(PendingSession(recording, digests.of(recording)))
         else:
             quarantined.append(refusal)
-    known = examine(connection, [session for session in sessions if session.content_sha256], job, listing.night)
+    known = examine(connection, [session for session in sessions if session.content_sha256], job)
     quarantined += known.quarantined
     to_score = {session.recording.source_uri for session in known.open}
     pending = [s for s in sessions if s.content_sha256 is None or s.recording.source_uri in to_score]
@@ -222,13 +215,11 @@ def unopened(recording: Recording, reason: QuarantineReason, message: str) -> Qu
     return QuarantinedSession(recording.source_uri, reason, message, None, sidecar.session_id, sidecar.patient_id)
 
 
-def examine(
-    connection: duckdb.DuckDBPyConnection, sessions: Sequence[PendingSession], job: Job, night: date
-) -> Examination:
-    """Decide by their content which sessions of a night are to be scored."""
+def examine(connection: duckdb.DuckDBPyConnection, sessions: Sequence[PendingSession], job: Job) -> Examination:
+    """Decide by their content which sessions of the job's night are to be scored."""
     video_is_faulty = ~pl.col("reason").is_in([str(reason) for reason in _REASONS_OUTSIDE_THE_VIDEO])
-    in_quarantine = quarantine.of_night(connection, night).filter(pl.col("replay_asked_at").is_null() & video_is_faulty)
-    known_faults = set(in_quarantine.select("source_uri", "content_sha256").iter_rows())
+    in_quarantine = quarantine.of_night(connection, job.night).filter(pl.col("replay_asked_at").is_null())
+    known_faults = set(in_quarantine.filter(video_is_faulty).select("source_uri", "content_sha256").iter_rows())
     records = [session.record() for session in sessions]
     identities = [store.scoring_id(record.content_sha256, **vars(job.provenance)) for record in records]
     done = queries.existing_scorings(connection, identities)
@@ -250,40 +241,26 @@ def examine(
     return Examination(tuple(to_score), done_before, tuple(quarantined), tuple(still_quarantined))
 
 
-def patients_alike(connection: duckdb.DuckDBPyConnection, listing: NightListing) -> list[tuple[str, ...]]:
-    """Groups of patient ids that differ only in upper and lower case, of which at least one belongs to this night.
-
-    Raises:
-        WarehouseError: the database failed.
-    """
-    tonight = {recording.sidecar.patient_id for recording in listing.recordings}
-    tonight |= {session.patient_id for session in listing.quarantined if session.patient_id}
-    return [group for group in lookalikes([*tonight, *queries.patient_ids(connection)]) if tonight.intersection(group)]
-
-
-def count_new_ambiguous(connection: duckdb.DuckDBPyConnection, listing: NightListing) -> int:
-    """How many new patients have a pseudonym that an erasure could not tell from ordinary words, see Traces.
-
-    Raises:
-        WarehouseError: the database failed.
-    """
-    new = {recording.sidecar.patient_id for recording in listing.recordings} - set(queries.patient_ids(connection))
-    return sum(not Traces(patient_id).is_distinct for patient_id in new)
-
-
 def warn_of_pseudonyms(connection: duckdb.DuckDBPyConnection, listing: NightListing) -> None:
-    """Log how many pseudonyms of a night are easily confused with others or with ordinary words."""
-    if alike := patients_alike(connection, listing):
+    """Log how many pseudonyms of a night are easily confused with others or with ordinary words.
+
+    Raises:
+        WarehouseError: the database failed.
+    """
+    known = set(queries.patient_ids(connection))
+    recorded = {recording.sidecar.patient_id for recording in listing.recordings}
+    tonight = recorded | {session.patient_id for session in listing.quarantined if session.patient_id}
+    if alike := [group for group in lookalikes(tonight | known) if tonight.intersection(group)]:
         log.warning(
             "patient ids that differ only in upper and lower case: %d; they count as different patients, `pmfer "
             "doctor` names them",
             sum(map(len, alike)),
         )
-    if ambiguous := count_new_ambiguous(connection, listing):
+    if ambiguous := [patient_id for patient_id in recorded - known if not Traces(patient_id).is_distinct]:
         log.warning(
             "%d new patients have pseudonyms that an erasure cannot tell from ordinary words in notes; use at least "
             "three characters with a letter and a digit, such as p12",
-            ambiguous,
+            len(ambiguous),
         )
 
 
@@ -293,21 +270,11 @@ def run_record(job: Job, run_id: str) -> RunRecord:
         run_id=run_id,
         night=job.night,
         code_version=__version__,
-        bundle_id=job.bundle.digest,
-        options_sha256=job.provenance.options_sha256,
         options=job.options.as_dict(),
+        **vars(job.provenance),
     )
 
 
 def quarantine_record(session: QuarantinedSession, night: date, run_id: str) -> QuarantineRecord:
     """The session as the warehouse stores it."""
-    return QuarantineRecord(
-        night=night,
-        source_uri=session.source_uri,
-        content_sha256=session.content_sha256,
-        session_id=session.session_id,
-        patient_id=session.patient_id,
-        reason=session.reason,
-        message=session.message,
-        run_id=run_id,
-    )
+    return QuarantineRecord(night=night, run_id=run_id, **vars(session))

@@ -69,7 +69,7 @@ def become_worker(settings: Settings, pool: str, limit: int, name: str | None) -
     """
     login = login_to_server(settings)
     require_server(prefect_server(), login)
-    home = prefect_home(DataFolder(settings.data_dir.absolute()))
+    home = prefect_home(settings.data)
     change_environment({"PREFECT_API_AUTH_STRING": login, "PREFECT_HOME": str(home)})
     default_environment(
         {
@@ -106,7 +106,7 @@ def login_to_server(settings: Settings) -> str | None:
     Raises:
         ConfigurationError: the file cannot be used.
     """
-    return prefect_login() or _read(DataFolder(settings.data_dir.absolute()).server_secret)
+    return prefect_login() or _read(settings.data.server_secret)
 
 
 def server_fault(url: str, login: str | None) -> str | None:

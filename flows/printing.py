@@ -27,7 +27,7 @@ which says where each password is kept but never holds one. No password is store
 import os
 import stat
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -73,7 +73,7 @@ def printing_of(settings: Settings, formats: Iterable[Format] = ()) -> Printing:
     Raises:
         ConfigurationError: the file of recipients is wrong, or a password is missing.
     """
-    recipients = read_recipients(settings.report_recipients, variable)
+    recipients = read_recipients(settings.report_recipients)
     wanted = tuple(dict.fromkeys(formats)) or tuple(dict.fromkeys(settings.report_formats))
     if recipients and not formats and not settings.report_open_pdf:
         wanted = tuple(form for form in wanted if form is not Format.PDF)
@@ -147,12 +147,8 @@ class RecipientFile(BaseModel):
     recipient: tuple[RecipientEntry, ...]
 
 
-def read_recipients(path: Path | None, secret: Callable[[str], str | None]) -> tuple[Recipient, ...]:
+def read_recipients(path: Path | None) -> tuple[Recipient, ...]:
     """The recipients with their passwords, ordered by name; none if there is no file.
-
-    Args:
-        path: the file.
-        secret: looks up a variable, see flows.settings.variable.
 
     Raises:
         ConfigurationError: the file cannot be read, an entry is wrong, or a password is missing, too short or in a file
@@ -166,7 +162,7 @@ def read_recipients(path: Path | None, secret: Callable[[str], str | None]) -> t
         if entry.name.lower() in {name.lower() for name in recipients}:
             raise ConfigurationError(f"{where}: is listed twice; keep one")
         try:
-            recipients[entry.name] = Recipient(entry.name, _password(entry, where, secret))
+            recipients[entry.name] = Recipient(entry.name, _password(entry, where))
         except ReportError as error:
             raise ConfigurationError(f"recipients {path}: {error}") from None
     return tuple(recipients[name] for name in sorted(recipients))
@@ -187,9 +183,9 @@ def _entries(path: Path) -> tuple[RecipientEntry, ...]:
         raise ConfigurationError(f"recipients {path}, {field}: {first['msg']}") from None
 
 
-def _password(entry: RecipientEntry, where: str, secret: Callable[[str], str | None]) -> str:
+def _password(entry: RecipientEntry, where: str) -> str:
     if entry.password_variable is not None:
-        password = secret(entry.password_variable)
+        password = variable(entry.password_variable)
         if password is None:
             raise ConfigurationError(f"{where}: the variable {entry.password_variable} is not set; set it")
         return password

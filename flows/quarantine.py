@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
@@ -98,16 +98,8 @@ def _choosing(
 
 def record_of(row: Mapping[str, Any]) -> QuarantineRecord:
     """The record that a row of quarantine was written from."""
-    return QuarantineRecord(
-        night=row["night"],
-        source_uri=row["source_uri"],
-        content_sha256=row["content_sha256"],
-        session_id=row["session_id"],
-        patient_id=row["patient_id"],
-        reason=QuarantineReason(row["reason"]),
-        message=row["message"],
-        run_id=row["run_id"],
-    )
+    stated = {field.name: row[field.name] for field in fields(QuarantineRecord)}
+    return QuarantineRecord(**stated | {"reason": QuarantineReason(row["reason"])})
 
 
 def _named(rows: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:

@@ -6,7 +6,7 @@ flows.printing.Printing.withheld.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -87,14 +87,25 @@ def wanted_reports(night: NightData, day: date, folder: Path, printing: Printing
     return [report for report in reports if report.files.paths]
 
 
-def with_content(
-    reader: ReportReader, night: NightData, day: date, wanted: Sequence[WantedReport], printing: Printing
+def reports_of(
+    connection: duckdb.DuckDBPyConnection,
+    day: date,
+    scoring: Provenance | None,
+    folder: Path,
+    printing: Printing,
+    chosen: Callable[[WantedReport], bool] = lambda report: True,
 ) -> list[DueReport]:
-    """Compute the content of some of a day's reports.
+    """The reports that a day should have, see `wanted_reports`, and that are `chosen`, with their content.
 
-    Raises:
-        WarehouseError: the warehouse cannot be read.
+    A day without sessions has none, nor has one without a `scoring`. Only the content of chosen reports is computed.
     """
+    if scoring is None:
+        return []
+    reader = ReportReader(connection, scoring)
+    night = reader.night(day, printing.thresholds.trend_days)
+    if night is None:
+        return []
+    wanted = list(filter(chosen, wanted_reports(night, day, folder, printing)))
     patients = [report.patient_id for report in wanted if report.patient_id is not None]
     wards = [report.ward for report in wanted if report.patient_id is None]
     pages, overviews = compare_night(reader, night, day, printing.thresholds, patients, wards)
@@ -107,43 +118,25 @@ def with_content(
     ]
 
 
-def reports_of(
-    connection: duckdb.DuckDBPyConnection, day: date, scoring: Provenance, folder: Path, printing: Printing
-) -> list[DueReport]:
-    """All reports that a day should have, with their content, see `wanted_reports`; a day without sessions has none."""
-    reader = ReportReader(connection, scoring)
-    night = reader.night(day, printing.thresholds.trend_days)
-    if night is None:
-        return []
-    return with_content(reader, night, day, wanted_reports(night, day, folder, printing), printing)
-
-
 def due_reports(
     connection: duckdb.DuckDBPyConnection, day: date, scoring: Provenance, data: DataFolder, printing: Printing
 ) -> list[DueReport]:
     """The reports of a day that were not rendered yet, whose input changed, or whose files are missing or altered."""
-    reader = ReportReader(connection, scoring)
-    night = reader.night(day, printing.thresholds.trend_days)
-    if night is None:
-        return []
-    return with_content(reader, night, day, _outdated(reader, night, day, data, printing), printing)
+    return reports_of(connection, day, scoring, data.reports(day), printing, _is_due(connection, day, data))
 
 
 def is_report_due(
     connection: duckdb.DuckDBPyConnection, day: date, scoring: Provenance, data: DataFolder, printing: Printing
 ) -> bool:
     """Whether a day has a report that is due, see `due_reports`; computes no report."""
-    reader = ReportReader(connection, scoring)
-    night = reader.night(day, printing.thresholds.trend_days)
-    return night is not None and bool(_outdated(reader, night, day, data, printing))
+    night = ReportReader(connection, scoring).night(day, printing.thresholds.trend_days)
+    wanted = wanted_reports(night, day, data.reports(day), printing) if night else []
+    return any(map(_is_due(connection, day, data), wanted))
 
 
-def _outdated(
-    reader: ReportReader, night: NightData, day: date, data: DataFolder, printing: Printing
-) -> list[WantedReport]:
-    recorded = recorded_reports(reader.connection, day)
-    wanted = wanted_reports(night, day, data.reports(day), printing)
-    return [report for report in wanted if not is_current(report, recorded.get(report.report_id), data)]
+def _is_due(connection: duckdb.DuckDBPyConnection, day: date, data: DataFolder) -> Callable[[WantedReport], bool]:
+    recorded = recorded_reports(connection, day)
+    return lambda report: not is_current(report, recorded.get(report.report_id), data)
 
 
 def recorded_reports(connection: duckdb.DuckDBPyConnection, day: date) -> dict[str, Mapping[str, Any]]:
@@ -204,8 +197,8 @@ def render(
     recorded = {
         name: row for day in {report.day for report in due} for name, row in recorded_reports(connection, day).items()
     }
-    orders = [_with_outdated(report, recorded.get(report.report_id), data) for report in due]
-    for rendered, error in _written(orders, printing):
+    in_all_forms = [_with_outdated(report, recorded.get(report.report_id), data) for report in due]
+    for rendered, error in _written(in_all_forms, printing):
         if error is None:
             row = recorded.get(rendered.report_id)
             if row:
@@ -237,12 +230,9 @@ def _written(due: Sequence[DueReport], printing: Printing) -> Iterator[tuple[Due
     """Write the files of every report; yield each report with its error, or None if it succeeded."""
     names = read_names(printing.name_map) if any(report.patient_id for report in due) else {}
     now = datetime.now().astimezone()  # this machine is set to the facility's time zone
-    orders = {
-        report.report_id: replace(report.order, name=names.get(report.patient_id or ""), printed_at=now)
-        for report in due
-    }
+    orders = [replace(report.order, name=names.get(report.patient_id or ""), printed_at=now) for report in due]
     by_path = {report.files.paths[0]: report for report in due}
-    for outcome in write_all(list(orders.values()), printing.processes):
+    for outcome in write_all(orders, printing.processes):
         yield by_path[outcome.order.paths[0]], outcome.error
 
 
@@ -330,8 +320,9 @@ def _chosen(
     folder: Path,
 ) -> list[DueReport]:
     scoring = queries.active_provenance(connection, day)
-    reports = reports_of(connection, day, scoring, folder, printing) if scoring else []
-    chosen = [report for report in reports if patient_id in (None, report.patient_id)]
+    chosen = reports_of(
+        connection, day, scoring, folder, printing, lambda report: patient_id in (None, report.patient_id)
+    )
     if not chosen:
         who = f"patient {patient_id}" if patient_id else "any patient"
         raise ReportError(f"{day}: no session of {who} was processed on that day; choose another --date")

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from flows.data_folder import DataFolder
 from flows.settings import Dispatch, Settings, read_settings
 
 # Prefect's form passes a field that is left empty as an empty string.
@@ -49,11 +48,3 @@ class RunRequest(BaseModel):
             ConfigurationError: a setting is wrong.
         """
         return read_settings(data_dir=self.data_dir)
-
-    def data(self) -> DataFolder:
-        """The data folder.
-
-        Raises:
-            ConfigurationError: a setting is wrong.
-        """
-        return DataFolder(self.place().data_dir.absolute())

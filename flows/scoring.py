@@ -181,7 +181,7 @@ class _SessionPipeline:
         if any(other.content_sha256 == content for other in in_progress):
             self.finish_all()  # of two identical videos only the first is scored: store it before this one is examined
         with log_context(session=session_label(content)):
-            examination = examine(self._connection, [staged.session], self._job, self._job.night)
+            examination = examine(self._connection, [staged.session], self._job)
             if examination.done_before:
                 quarantine.lift_quarantine(self._connection, staged.session.recording.source_uri)
             if examination.open:

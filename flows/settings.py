@@ -26,6 +26,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from flows.data_folder import DataFolder
 from inference.hardware import gains_from_int8
 from inference.options import VideoLimits
 from pmfer.bundle import DEFAULT_BUNDLE
@@ -196,11 +197,13 @@ class Settings(BaseSettings):
     )
 
     @property
-    def scores_in_int8(self) -> bool:
-        """Whether a run scores with the bundle's int8 graph, on every machine that takes part.
+    def data(self) -> DataFolder:
+        """The data folder."""
+        return DataFolder(self.data_dir.absolute())
 
-        By default workers use float32, because they may be machines of different kinds and their results must agree.
-        """
+    @property
+    def scores_in_int8(self) -> bool:
+        """Whether a run scores with the bundle's int8 graph, on every machine that takes part."""
         return (self.dispatch is Dispatch.PROCESS and gains_from_int8()) if self.int8 is None else self.int8
 
     @field_validator("*")
@@ -212,12 +215,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **others: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The sources of settings, in order of precedence."""
         return (init_settings, *_sources().values())

@@ -72,22 +72,18 @@ def staging_folder(staging: Path) -> Iterator[Path]:
         os.close(lock)
 
 
-def clean(staging: Path) -> int:
-    """Remove everything that no running process has locked; return the number of files and folders removed.
+def clean(staging: Path) -> None:
+    """Remove everything that no running process has locked.
 
     Raises:
         OSError: one cannot be removed.
     """
-    count = 0
     for path in staging.iterdir():
         if not path.is_dir() or path.is_symlink():
             path.unlink(missing_ok=True)  # an earlier release left files here
-            count += 1
         elif (lock := _lock(path)) is not None:
             shutil.rmtree(path)
             os.close(lock)
-            count += 1
-    return count
 
 
 def copy_recording(recording: Recording, source: Source, folder: Path) -> Copy:
@@ -208,9 +204,8 @@ def _lock(folder: Path) -> int | None:
 
 
 if __name__ == "__main__":  # run before a worker starts: `python -m flows.staging`
-    from flows.data_folder import DataFolder
     from flows.settings import read_settings
 
-    staging = DataFolder(read_settings().data_dir.absolute()).staging
+    staging = read_settings().data.staging
     if staging.is_dir():
         clean(staging)

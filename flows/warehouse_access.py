@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows.data_folder import DataFolder
-from flows.inbox import take_over
+from flows.inbox import take_over_consents, take_over_sessions
 from flows.settings import Settings
 from pmfer.errors import ConfigurationError
 from warehouse.address import Address, FileAddress, S3Access, parse_address
@@ -23,7 +23,7 @@ def warehouse_address(settings: Settings) -> Address:
         ConfigurationError: settings exclude each other, or one is missing.
         WarehouseError: the address or the key is malformed, or the key file cannot be used.
     """
-    data = DataFolder(settings.data_dir.absolute())
+    data = settings.data
     return parse_address(
         settings.warehouse or f"file:{data.warehouse}",
         published=data.published,
@@ -83,7 +83,9 @@ class WarehouseAccess:
         """
         place = Warehouse(self.warehouse, self.data.audit_head, self.data.read_log)
         with place.write(self.actor, publishes=publishes) as writer:
-            take_over(writer.connection, self.data, self.warehouse.key, consent_required=self.consent_required)
+            inbox = (writer.connection, self.data, self.warehouse.key)
+            take_over_consents(*inbox)
+            take_over_sessions(*inbox, consent_required=self.consent_required)
             yield writer
 
     def record_reading(self, action: str, /, **details: Any) -> None:
@@ -102,7 +104,7 @@ def access_of(settings: Settings) -> WarehouseAccess:
         ConfigurationError, WarehouseError: as for warehouse_address.
     """
     return WarehouseAccess(
-        data=DataFolder(settings.data_dir.absolute()),
+        data=settings.data,
         warehouse=warehouse_address(settings),
         actor=settings.actor,
         consent_required=settings.consent_required,

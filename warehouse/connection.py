@@ -25,7 +25,7 @@ from warehouse.lake import attach_lake_for_reading, attach_lake_for_writing, che
 from warehouse.migrate import migrate, require_current_schema
 from warehouse.private_file import make_private_folder
 from warehouse.sql import TRUSTING, load_extension, quoted, trust_no_more_extensions
-from warehouse.transaction import one_line_errors
+from warehouse.transaction import BUSY, one_line_errors
 
 # Nothing here may access the network or a home folder; extensions come from wheels.
 OFFLINE: dict[str, str | bool | int | float | list[str]] = {
@@ -59,7 +59,7 @@ def open_writer(place: Address | Path) -> duckdb.DuckDBPyConnection:
     """
     address = as_address(place)
     with one_line_errors(address):
-        connection = _connect(_spill_folder(address))
+        connection = _connect(beside=address.path if isinstance(address, FileAddress) else None)
         try:
             if isinstance(address, LakeAddress):
                 attach_lake_for_writing(connection, address)
@@ -98,13 +98,12 @@ def open_reader(place: Address | Path) -> duckdb.DuckDBPyConnection:
                 f"warehouse {address.published}: does not exist; run a night first, which publishes it, "
                 "or give another data folder"
             )
-        connection = _connect(Path(tempfile.gettempdir()) / f"pmfer-{os.getuid()}.tmp")
+        connection = _connect()
         try:
             if isinstance(address, LakeAddress):
                 attach_lake_for_reading(connection, address)
             else:
-                options = attach_options(address.key, "READ_ONLY")
-                attach_snapshot(connection, address.published, "warehouse", options)
+                _attach_snapshot(connection, address)
                 connection.execute("USE warehouse")
             require_current_schema(connection)
             trust_no_more_extensions(connection)
@@ -129,7 +128,7 @@ def require_opens(address: FileAddress) -> None:
         WarehouseError: it is not.
     """
     with one_line_errors(address.published), duckdb.connect(config=OFFLINE) as connection:
-        attach_snapshot(connection, address.published, "warehouse", attach_options(address.key, "READ_ONLY"))
+        _attach_snapshot(connection, address)
 
 
 def is_made(address: Address) -> bool:
@@ -160,30 +159,31 @@ def another(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     return cursor
 
 
-def attach_options(key: str | None, *flags: str) -> str:
-    """The options of ATTACH for a DuckDB file: ` (...)`, or an empty text.
+def attach(connection: duckdb.DuckDBPyConnection, path: Path | str, name: str, key: str | None, *options: str) -> None:
+    """Attach a DuckDB file.
 
     Args:
+        connection: to attach it to.
+        path: the file.
+        name: of the database in this connection.
         key: encryption key; None: not encrypted.
-        flags: further options, such as READ_ONLY, WRITING or NEW_FILE.
+        options: READ_ONLY, or those in WRITING or NEW_FILE.
+
+    Raises:
+        duckdb.Error: it is not a database, or damaged, or the key is wrong.
     """
-    options = [*flags, *([f"ENCRYPTION_KEY {quoted(key)}"] if key is not None else [])]
-    return f" ({', '.join(options)})" if options else ""
+    secret = [] if key is None else [f"ENCRYPTION_KEY {quoted(key)}"]
+    connection.execute(f"ATTACH {quoted(path)} AS {name} ({', '.join([*options, *secret])})")
 
 
-def _connect(spill: Path) -> duckdb.DuckDBPyConnection:
-    # What does not fit into memory is written to disk, encrypted with a key that only this process knows, and in a
-    # known folder: DuckDB's default is the working directory.
+def _connect(beside: Path | None = None) -> duckdb.DuckDBPyConnection:
+    # What does not fit into memory is written to disk, encrypted with a key that only this process knows, and beside
+    # the database that is written, if that is a file: DuckDB's default is the working directory.
+    spill = Path(f"{beside or Path(tempfile.gettempdir()) / f'pmfer-{os.getuid()}'}.tmp")
     config = OFFLINE | TRUSTING | {"temp_file_encryption": True, "temp_directory": str(spill)}
     connection = duckdb.connect(config=config)
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     return connection
-
-
-def _spill_folder(address: Address) -> Path:
-    if isinstance(address, FileAddress):
-        return address.path.with_name(address.path.name + ".tmp")
-    return Path(tempfile.gettempdir()) / f"pmfer-{os.getuid()}.tmp"
 
 
 def _attach_file_for_writing(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> None:
@@ -192,7 +192,7 @@ def _attach_file_for_writing(connection: duckdb.DuckDBPyConnection, address: Fil
         load_extension(connection, "httpfs")  # DuckDB's own cryptography only reads
     if not address.path.exists():
         _make_file(connection, address)
-    connection.execute(f"ATTACH {quoted(address.path)} AS warehouse{attach_options(address.key, *WRITING)}")
+    attach(connection, address.path, "warehouse", address.key, *WRITING)
     address.path.chmod(0o600)
     connection.execute("USE warehouse")
 
@@ -204,7 +204,7 @@ def _make_file(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> N
     """
     draft = address.path.with_name(f".{address.path.name}.draft")
     draft.unlink(missing_ok=True)
-    connection.execute(f"ATTACH {quoted(draft)} AS draft{attach_options(address.key, *NEW_FILE)}")
+    attach(connection, draft, "draft", address.key, *NEW_FILE)
     connection.execute("DETACH draft")
     try:
         address.path.hardlink_to(draft)
@@ -216,7 +216,6 @@ def _make_file(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> N
 
 
 _LOG_SUFFIXES = (".wal", ".wal.checkpoint", ".wal.recovery")  # of files that DuckDB keeps beside one that it writes
-_LOCKED = "Could not set lock"
 WRITTEN_BY_OTHERS = (
     "another program has it open for writing, or left a write-ahead log beside it; close that program and open the "
     "snapshot read-only (docs/analysts.md): the next publication discards what it wrote"
@@ -252,29 +251,24 @@ def is_written_by_others(path: Path) -> bool:
     return False
 
 
-def attach_snapshot(connection: duckdb.DuckDBPyConnection, path: Path, name: str, options: str) -> None:
+def _attach_snapshot(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> None:
     """Attach a snapshot as it was published, even if other programs have it open or left logs beside it.
 
-    Args:
-        connection: to attach it to.
-        path: the snapshot.
-        name: of the database in this connection.
-        options: of ATTACH, including READ_ONLY.
-
     Raises:
-        duckdb.Error: it is not a database, or damaged, or the key is wrong.
+        duckdb.Error: see attach.
         OSError: it cannot be read, or there is no space for a copy.
     """
+    path = address.published
     if not logs_beside(path):
         try:
-            connection.execute(f"ATTACH {quoted(path)} AS {name}{options}")
+            attach(connection, path, "warehouse", address.key, "READ_ONLY")
             return
         except duckdb.IOException as error:
-            if _LOCKED not in str(error) and not logs_beside(path):
+            if BUSY not in str(error) and not logs_beside(path):
                 raise
     # Copy it to a file without a name: no log can be beside that, and a kill leaves nothing behind. DuckDB opens it by
     # its descriptor.
     with tempfile.TemporaryFile() as copy, path.open("rb") as snapshot:
         shutil.copyfileobj(snapshot, copy)
         copy.flush()
-        connection.execute(f"ATTACH '/dev/fd/{copy.fileno()}' AS {name}{options}")
+        attach(connection, f"/dev/fd/{copy.fileno()}", "warehouse", address.key, "READ_ONLY")

@@ -23,7 +23,7 @@ import duckdb
 from warehouse.dictionary import render_dictionary_of
 from warehouse.encryption import parquet_options
 from warehouse.migrate import shipped_migrations
-from warehouse.private_file import make_private_folder
+from warehouse.private_file import make_private_folder, write_private
 from warehouse.sql import quoted
 from warehouse.transaction import one_line_errors
 
@@ -256,7 +256,7 @@ def write_export(
             MANIFEST: _manifest(rows, files, limits, key is not None),
         }
         for name, text in notes.items():
-            _write(folder / name, text)
+            write_private(folder / name, text)
     return Export(rows, tuple(days), hashlib.sha256(notes[MANIFEST].encode()).hexdigest())
 
 
@@ -307,8 +307,3 @@ def _manifest(
         "files": list(files),
     }
     return json.dumps(content, indent=1, default=str) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text, encoding="utf-8")

@@ -1,12 +1,13 @@
 """Mentions of a patient in other rows: messages, notes and file names that contain the pseudonym."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import duckdb
 
 from warehouse.personal import Keys, Traces
+from warehouse.sql import table_columns
 from warehouse.transaction import database_path, one_line_errors
 
 # Columns that identify rows. Identifiers of other patients' rows may contain the identifier of the erased patient.
@@ -15,17 +16,6 @@ _WRITTEN_BY_US = ("message", "warning")  # if such a text mentions the patient, 
 _WRITTEN_BY_PEOPLE = ("source", "note", "notes", "comment", "item")  # only the mention is replaced
 _ERASED = "erased"
 _RECORDS = ("audit_log", "audit_head", "erasures", "tombstones")  # never contain a patient_id
-
-
-# All text columns of all tables.
-_TEXT_COLUMNS = """
-    SELECT table_name, column_name
-    FROM duckdb_columns()
-    WHERE database_name = current_database() AND schema_name = 'main' AND NOT internal
-        AND table_name IN (SELECT table_name FROM duckdb_tables() WHERE database_name = current_database())
-        AND data_type IN ('VARCHAR', 'JSON')
-    ORDER BY table_name, column_name
-"""
 
 
 def traces_of(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Traces:
@@ -37,10 +27,8 @@ def traces_of(connection: duckdb.DuckDBPyConnection, patient_id: str) -> Traces:
     keep: set[str] = set()
     values = {"patient_id": patient_id}
     with one_line_errors(database_path(connection)):
-        columns = connection.execute(_TEXT_COLUMNS).fetchall()
-        owned = {table for table, column in columns if column == "patient_id"}
-        for table, column in columns:
-            if table in owned and column in _NAMES:
+        for table, column, is_owned in _text_columns(connection, _NAMES):
+            if is_owned:
                 rows = connection.execute(
                     f"SELECT DISTINCT {column} FROM {table} "
                     f"WHERE patient_id <> $patient_id AND contains({column}, $patient_id)",
@@ -67,9 +55,9 @@ _QUARANTINE_OF_NOBODY = "SELECT DISTINCT source_uri FROM quarantine WHERE patien
 def mentions_of(connection: duckdb.DuckDBPyConnection, traces: Traces, keys: Keys) -> list[Mention]:
     """Texts that mention a patient or the patient's sessions."""
     wanted = [traces, *(Traces(name) for name in keys.session_id)]
+    columns = _text_columns(connection, (*_WRITTEN_BY_US, *_WRITTEN_BY_PEOPLE))
     found: dict[tuple[str, str, str], Mention] = {}
     for trace in wanted:
-        columns = (*_WRITTEN_BY_US, *_WRITTEN_BY_PEOPLE)
         for table, column, text in _texts(connection, trace.identifier, traces.identifier, columns):
             before = found[table, column, text].replacement if (table, column, text) in found else text
             if trace.in_text(text) and before is not None:
@@ -126,21 +114,29 @@ def ambiguous_mentions(connection: duckdb.DuckDBPyConnection, traces: Traces) ->
     """For each text in which the pseudonym may be an ordinary word, its table. Empty if the pseudonym is distinct."""
     if traces.is_distinct:
         return []
-    texts = _texts(connection, traces.identifier, traces.identifier, _WRITTEN_BY_PEOPLE)
+    columns = _text_columns(connection, _WRITTEN_BY_PEOPLE)
+    texts = _texts(connection, traces.identifier, traces.identifier, columns)
     return [table for table, _, value in texts if traces.holds_word(value)]
 
 
+def _text_columns(connection: duckdb.DuckDBPyConnection, names: Collection[str]) -> list[tuple[str, str, bool]]:
+    """Table and name of every text column with one of these names, and whether the table says whose each row is."""
+    return [
+        (table, column, "patient_id" in columns)
+        for table, columns in table_columns(connection).items()
+        for column, kind in columns.items()
+        if table not in _RECORDS and column in names and kind in ("VARCHAR", "JSON")
+    ]
+
+
 def _texts(
-    connection: duckdb.DuckDBPyConnection, part: str, patient_id: str, columns: Collection[str]
+    connection: duckdb.DuckDBPyConnection, part: str, patient_id: str, columns: Iterable[tuple[str, str, bool]]
 ) -> Iterator[tuple[str, str, str]]:
     """Table, column and value of every text in these columns that contains `part`, without the patient's own rows."""
-    text_columns = connection.execute(_TEXT_COLUMNS).fetchall()
-    owned = {table for table, column in text_columns if column == "patient_id"}
-    for table, column in text_columns:
-        if table not in _RECORDS and column in columns:
-            not_own = "patient_id IS DISTINCT FROM $patient_id" if table in owned else "$patient_id IS NOT NULL"
-            rows = connection.execute(
-                f"SELECT DISTINCT {column} FROM {table} WHERE contains({column}, $part) AND {not_own}",
-                {"part": part, "patient_id": patient_id},
-            )
-            yield from ((table, column, value) for (value,) in rows.fetchall())
+    for table, column, is_owned in columns:
+        not_own = "patient_id IS DISTINCT FROM $patient_id" if is_owned else "$patient_id IS NOT NULL"
+        rows = connection.execute(
+            f"SELECT DISTINCT {column} FROM {table} WHERE contains({column}, $part) AND {not_own}",
+            {"part": part, "patient_id": patient_id},
+        )
+        yield from ((table, column, value) for (value,) in rows.fetchall())

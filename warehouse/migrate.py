@@ -44,16 +44,16 @@ def shipped_migrations() -> tuple[Migration, ...]:
     return tuple(migrations)
 
 
-def migrate(connection: duckdb.DuckDBPyConnection) -> int:
-    """Bring a new or older warehouse to this release's schema; returns how many migrations ran.
+def migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bring a new or older warehouse to this release's schema.
 
     Raises:
         WarehouseError: the database contains something else, is newer than this release, was migrated with other files,
             or a migration failed; in an older warehouse, the migrations before the one that failed are kept.
     """
-    count, pending = 0, _pending(connection)
+    pending = _pending(connection)
     if not pending:
-        return count
+        return
     with duckdb.connect() as model:
         translator = LakeTranslator(model)
         while pending:
@@ -66,8 +66,6 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> int:
                     _apply(connection, migration, translator)
                 if running and not pending:
                     _store_comments(connection, translator)
-            count += len(running)
-    return count
 
 
 def require_current_schema(connection: duckdb.DuckDBPyConnection) -> None:

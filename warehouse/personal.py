@@ -6,12 +6,13 @@ be forgotten. In texts and bytes a patient's identifier is found, except as a pa
 
 import os
 import re
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import duckdb
+
+from warehouse.sql import table_columns
 
 
 @dataclass(frozen=True)
@@ -52,23 +53,13 @@ def scorings_of(connection: duckdb.DuckDBPyConnection, session_ids: Collection[s
     return tuple(scoring_id for (scoring_id,) in rows)
 
 
-# All columns that link rows to a patient, a session or a scoring.
-_PERSONAL_COLUMNS = """
-    SELECT table_name, column_name
-    FROM duckdb_columns()
-    WHERE database_name = current_database() AND schema_name = 'main' AND NOT internal
-        AND table_name IN (SELECT table_name FROM duckdb_tables() WHERE database_name = current_database())
-        AND column_name IN ('patient_id', 'session_id', 'scoring_id')
-    ORDER BY table_name, column_name
-"""
+_LINKS = frozenset({"patient_id", "session_id", "scoring_id"})
 
 
 def personal_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, frozenset[str]]:
     """Every table with columns that link its rows to a patient, a session or a scoring, and these columns."""
-    tables: dict[str, set[str]] = defaultdict(set)
-    for table, column in connection.execute(_PERSONAL_COLUMNS).fetchall():
-        tables[table].add(column)
-    return {table: frozenset(columns) for table, columns in tables.items()}
+    links = {table: _LINKS.intersection(columns) for table, columns in table_columns(connection).items()}
+    return {table: columns for table, columns in links.items() if columns}
 
 
 def count_rows(

@@ -27,7 +27,7 @@ from warehouse.connection import (
     WRITING,
     WRITTEN_BY_OTHERS,
     another,
-    attach_options,
+    attach,
     is_written_by_others,
     logs_beside,
     open_writer,
@@ -35,7 +35,6 @@ from warehouse.connection import (
 )
 from warehouse.lake import exclusive_use, forget_history
 from warehouse.private_file import make_private_file, make_private_folder
-from warehouse.sql import quoted
 from warehouse.transaction import WORK_SUFFIX, database_path, one_line_errors, transaction
 
 log = logging.getLogger("pmfer.publish")
@@ -113,8 +112,7 @@ def _is_current(connection: duckdb.DuckDBPyConnection, address: FileAddress) -> 
         if state is None or address.published.stat().st_mtime_ns != _time_ns(state):
             return False
         # Fails if the snapshot is not encrypted although there is a key now, or the other way round.
-        options = attach_options(address.key, "READ_ONLY")
-        reader.execute(f"ATTACH {quoted(address.published)} AS published{options}")
+        attach(reader, address.published, "published", address.key, "READ_ONLY")
         try:
             reader.execute("USE published")
             return _state(reader) == state
@@ -164,7 +162,7 @@ def _copy_file(connection: duckdb.DuckDBPyConnection, draft: Path, key: str | No
             reason = copied.stderr.strip().rpartition(": ")[2] or f"cp ended with status {copied.returncode}"
             raise OSError(errno.EIO, reason, str(copy))
     with another(connection) as cursor:
-        cursor.execute(f"ATTACH {quoted(draft)} AS draft{attach_options(key, *WRITING)}")
+        attach(cursor, draft, "draft", key, *WRITING)
         try:
             cursor.execute("CHECKPOINT draft")
         finally:
@@ -174,7 +172,7 @@ def _copy_file(connection: duckdb.DuckDBPyConnection, draft: Path, key: str | No
 def copy_database(connection: duckdb.DuckDBPyConnection, draft: Path, key: str | None) -> None:
     """Copy everything that is committed to a new database file (0600), encrypted with the key, and checkpoint it."""
     with another(connection) as cursor:
-        cursor.execute(f"ATTACH {quoted(draft)} AS draft{attach_options(key, *NEW_FILE)}")
+        attach(cursor, draft, "draft", key, *NEW_FILE)
         try:
             draft.chmod(0o600)
             cursor.execute("COPY FROM DATABASE warehouse TO draft")

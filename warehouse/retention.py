@@ -12,7 +12,7 @@ import polars as pl
 
 from warehouse import audit
 from warehouse.personal import Keys, delete_rows, personal_tables, scorings_of
-from warehouse.sql import changed, registered
+from warehouse.sql import changed, registered, table_columns
 from warehouse.transaction import read, transaction
 
 # Tables with a retention period of their own, although their rows refer to sessions or patients.
@@ -116,15 +116,6 @@ def keep_days(connection: duckdb.DuckDBPyConnection, days: pl.DataFrame) -> None
             audit.record(connection, "days_kept", rows=count)
 
 
-# The tables with rows of single frames.
-_FRAME_TABLES = """
-    SELECT table_name
-    FROM duckdb_columns()
-    WHERE database_name = current_database() AND schema_name = 'main' AND NOT internal
-        AND table_name IN (SELECT table_name FROM duckdb_tables() WHERE database_name = current_database())
-        AND column_name = 'frame_index'
-    ORDER BY table_name
-"""
 # Delete patients without sessions.
 _DELETE_PATIENTS_WITHOUT_SESSIONS = "DELETE FROM patients WHERE patient_id NOT IN (SELECT patient_id FROM sessions)"
 # Delete daily values of patients without sessions that were scored with the same bundle and options.
@@ -153,7 +144,7 @@ _DELETE_BEFORE = {
 
 def _delete_expired(connection: duckdb.DuckDBPyConnection, retention: Retention, today: date) -> dict[str, int]:
     counts: dict[str, int] = {}
-    tables = {name: columns for name, columns in personal_tables(connection).items() if name not in _OWN_AGE}
+    tables = {name: links for name, links in personal_tables(connection).items() if name not in _OWN_AGE}
     if retention.sessions is not None:
         keys = _keys_before(connection, first_day_kept(today, retention.sessions))
         counts |= delete_rows(connection, tables, keys)
@@ -162,8 +153,9 @@ def _delete_expired(connection: duckdb.DuckDBPyConnection, retention: Retention,
         counts["accepted_levels"] = changed(connection, _DELETE_LEVELS_WITHOUT_SESSIONS, {})
     if retention.frames is not None:
         keys = _keys_before(connection, first_day_kept(today, retention.frames))
-        names = [name for (name,) in connection.execute(_FRAME_TABLES).fetchall()]
-        for name, count in delete_rows(connection, {name: tables[name] for name in names}, keys).items():
+        columns = table_columns(connection)
+        of_frames = {name: links for name, links in tables.items() if "frame_index" in columns[name]}
+        for name, count in delete_rows(connection, of_frames, keys).items():
             counts[name] = counts.get(name, 0) + count
     for name, days in (
         ("care_events", retention.sessions),

@@ -6,6 +6,7 @@ Every function that writes is one transaction. Those that record reports do noth
 import json
 from collections.abc import Collection
 from datetime import date
+from typing import Literal
 
 import duckdb
 import polars as pl
@@ -14,7 +15,7 @@ from pmfer.errors import WarehouseError
 from warehouse import audit, sql
 from warehouse.consent import with_tombstone
 from warehouse.queries import Provenance
-from warehouse.records import ReportRecord, RunOutcome, RunRecord
+from warehouse.records import ReportRecord, RunOutcome, RunRecord, report_id
 from warehouse.sql import changed, json_text
 from warehouse.transaction import read, transaction
 
@@ -149,23 +150,18 @@ def record_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -
 _DELETE_REPORT = "DELETE FROM reports WHERE report_id = $report_id"
 
 
-def forget_report(connection: duckdb.DuckDBPyConnection, record: ReportRecord) -> bool:
-    """Delete the record of a report whose files were deleted; true if there was one.
+def forget_report(
+    connection: duckdb.DuckDBPyConnection, report_date: date, *, patient_id: str | None = None, ward: str | None = None
+) -> None:
+    """Delete the record of a patient's report or of an overview, whose files were deleted.
 
     Raises:
         WarehouseError: the database failed.
     """
+    kind: Literal["patient", "ward"] = "patient" if patient_id else "ward"
     with transaction(connection):
-        removed = changed(connection, _DELETE_REPORT, {"report_id": record.report_id}) > 0
-        if removed:
-            audit.record(
-                connection,
-                "report_removed",
-                patient_id=record.patient_id,
-                kind=record.kind,
-                report_date=record.report_date,
-            )
-    return removed
+        if changed(connection, _DELETE_REPORT, {"report_id": report_id(kind, report_date, patient_id or ward)}):
+            audit.record(connection, "report_removed", patient_id=patient_id, kind=kind, report_date=report_date)
 
 
 _LAST_RUN_OF_NIGHT = "SELECT status FROM runs WHERE night = $night ORDER BY started_at DESC, run_id LIMIT 1"
@@ -248,9 +244,9 @@ def forget_pages(connection: duckdb.DuckDBPyConnection, paths: Collection[str]) 
         connection: the warehouse, open for writing.
         paths: files, relative to the data folder.
     """
-    for report_id, path, files in connection.execute(_FILES_OF_REPORTS).fetchall():
+    for name, path, files in connection.execute(_FILES_OF_REPORTS).fetchall():
         if not {path, *json.loads(files or "{}")}.isdisjoint(paths):
-            connection.execute(_FORGET_PAGE, {"report_id": report_id})
+            connection.execute(_FORGET_PAGE, {"report_id": name})
 
 
 _REPORTS_FORGOTTEN = """

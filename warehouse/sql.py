@@ -1,9 +1,10 @@
-"""Helpers for running SQL: the .sql files of this room, quoting, batches, extensions, and the current database.
+"""Helpers for running SQL: the .sql files of this room, quoting, batches, extensions, the database and its tables.
 
 The files are migrations, contracts, and the few queries that are too long to be in Python modules.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -112,6 +113,23 @@ def current_database(connection: duckdb.DuckDBPyConnection) -> Database:
     """
     ((name, kind, path),) = connection.execute(_CURRENT_DATABASE).fetchall()
     return Database(name, kind == "ducklake", path)
+
+
+_TABLE_COLUMNS = """
+    SELECT table_name, column_name, data_type
+    FROM duckdb_columns()
+    WHERE database_name = current_database() AND schema_name = 'main' AND NOT internal
+        AND table_name IN (SELECT table_name FROM duckdb_tables() WHERE database_name = current_database())
+    ORDER BY table_name, column_index
+"""
+
+
+def table_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """The columns of every table with their types, by table; views are left out."""
+    columns: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for table, column, kind in connection.execute(_TABLE_COLUMNS).fetchall():
+        columns[table][column] = kind
+    return columns
 
 
 def changed(connection: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, Any]) -> int:

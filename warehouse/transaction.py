@@ -34,7 +34,7 @@ from warehouse.sql import Database, current_database, quoted
 # The beginning of a message that only repeats the address.
 _PREAMBLE = re.compile(r'Failed to attach DuckLake MetaData .*Unable to connect to Postgres at ".*?": ')
 
-_BUSY = "Could not set lock"
+BUSY = "Could not set lock"  # a part of DuckDB's message when another process has the file open
 
 # What to do, by a part of the message of DuckDB or the operating system. The first match applies.
 _ADVICE = (
@@ -56,7 +56,7 @@ _ADVICE = (
     ("No space left on device", "the disk is full: make room and run again, what was stored before is intact"),
     ("Disk quota exceeded", "the quota is used up: make room and run again, what was stored before is intact"),
     ("File too large", "a size limit was reached: raise it and run again, what was stored before is intact"),
-    (_BUSY, "another process has it open: wait until it has finished; readers open the snapshot"),
+    (BUSY, "another process has it open: wait until it has finished; readers open the snapshot"),
     ("Unique file handle conflict", "this process is writing it: readers open the snapshot"),
     ("different configuration", "this process has it open in another way: close that; readers open the snapshot"),
     ("not a valid DuckDB database", "give another path, or restore the file from a snapshot"),
@@ -110,7 +110,7 @@ def one_line_errors(place: object) -> Iterator[None]:
         what = text.partition("Original error: ")[2] or text or type(error).__name__
         what = _PREAMBLE.sub("", what.splitlines()[0].split(". See also")[0].strip('"'))
         advice = next((advice for part, advice in _ADVICE if part in text), "run again; if it fails again, report it")
-        kind = WarehouseBusyError if _BUSY in text else WarehouseError
+        kind = WarehouseBusyError if BUSY in text else WarehouseError
         raise kind(without_secrets(f"warehouse {place}: {what}; {advice}")) from error
 
 

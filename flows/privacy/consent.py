@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError, model_validator
 
 from flows.inbox import hand_over_consents
-from flows.plain_text import read_csv
+from flows.plain_text import read_csv, require_columns
 from flows.sources.sidecar import Identifier
 from flows.warehouse_access import WarehouseAccess
 from pmfer.errors import ConfigurationError, WarehouseBusyError
@@ -18,8 +18,8 @@ from warehouse import queries
 from warehouse.connection import open_reader
 from warehouse.consent import Consent, record_consents
 
-COLUMNS = ("patient_id", "valid_from", "valid_to", "withdrawn_on", "source")
-_OPTIONAL = {"valid_to", "withdrawn_on"}  # columns that may be missing
+REQUIRED = ("patient_id", "valid_from", "source")
+OPTIONAL = ("valid_to", "withdrawn_on")
 
 _OF_ERASED = "their patients have been erased; a new consent needs another first day or another source"
 
@@ -75,7 +75,7 @@ def _record(access: WarehouseAccess, consents: Sequence[Consent]) -> tuple[int, 
 
 
 def read_consents(file: Path) -> list[Consent]:
-    """The rows of a file: a header with the names in COLUMNS, in any order, then one period of consent per row.
+    """The rows of a file: a header with names from REQUIRED and OPTIONAL in any order, a period of consent per row.
 
     Raises:
         ConfigurationError: the file cannot be read, or a row is wrong. The message gives file, row and field.
@@ -100,10 +100,7 @@ def published_consents(access: WarehouseAccess, patient_id: str | None) -> pl.Da
 
 
 def _consents(lines: "csv.DictReader[str]", file: Path) -> Iterator[Consent]:
-    names = list(lines.fieldnames or ())
-    for name in COLUMNS:
-        if name not in names and name not in _OPTIONAL:
-            raise ConfigurationError(f"{file}: column {name} is missing; the first row names the columns")
+    require_columns(lines, file, REQUIRED, OPTIONAL)
     seen: dict[tuple[str, date], int] = {}
     for line in lines:
         where = f"{file}, row {lines.line_num}"

@@ -6,7 +6,6 @@ the files are deleted while the database still knows which ones they are, then t
 
 import json
 import os
-import re
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -40,7 +39,7 @@ from flows.privacy.rerender import (
     rerender_reports,
 )
 from flows.settings import Settings
-from flows.sources.sidecar import MANIFEST
+from flows.sources.sidecar import IDENTIFIER, MANIFEST
 from flows.warehouse_access import WarehouseAccess, require_existing
 from pmfer.errors import ConfigurationError, WarehouseError
 from warehouse import audit, erasure, mentions
@@ -49,8 +48,6 @@ from warehouse.connection import open_reader
 from warehouse.personal import Traces
 from warehouse.private_file import write_private
 from warehouse.publish import require_room, rewrite, standstill, storage_files
-
-_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Say = Callable[[str], None]
 
@@ -129,7 +126,7 @@ def erase_patient(
             server is running, or a recipient of reports has no password.
         WarehouseError: the warehouse is being written, the database failed, or something still holds the identifier.
     """
-    if not _IDENTIFIER.fullmatch(patient_id):
+    if not IDENTIFIER.fullmatch(patient_id):
         raise ConfigurationError(f"patient '{patient_id}': not a pseudonym; see patient_id in docs/source.md")
     require_existing(access.warehouse)
     require_idle(access.data.prefect_home)

@@ -5,7 +5,6 @@ It is a CSV or Parquet file with the columns `patient_id` and `name`. No name is
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import polars as pl
 
@@ -15,7 +14,6 @@ from reports import LONGEST_NAME
 from warehouse.private_file import private_draft
 
 COLUMNS = ("patient_id", "name")
-NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 def read_names(path: Path | None) -> Mapping[str, str]:
@@ -25,7 +23,7 @@ def read_names(path: Path | None) -> Mapping[str, str]:
         ReportError: the file cannot be read, or a row is wrong. The message gives file, row and field, never a name.
     """
     if path is None:
-        return NO_NAMES
+        return {}
     table = _read(path)
     names: dict[str, str] = {}
     for row, (patient_id, name) in enumerate(table.select(COLUMNS).iter_rows(), start=2):

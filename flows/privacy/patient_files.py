@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from flows.data_folder import DataFolder
-from flows.plain_text import delimiter_of, read_csv
+from flows.plain_text import read_csv
 from flows.printing import SUFFIXES
 from flows.privacy.file_search import files_below, holds, is_database, is_locked
 from flows.privacy.rerender import is_overview
@@ -280,11 +280,9 @@ def _lists_patient(path: Path, patient_id: str) -> bool:
 
 
 def _rewrite_manifest(manifest: Path, patient_id: str) -> None:
-    rows = _rows(manifest)
-    with manifest.open(encoding="utf-8-sig") as stream:
-        delimiter = delimiter_of(stream.readline())
+    rows = read_csv(manifest.read_bytes(), strict=False)
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), extrasaction="ignore", delimiter=delimiter)
+    writer = csv.DictWriter(text, rows.fieldnames or (), extrasaction="ignore", dialect=rows.reader.dialect)
     writer.writeheader()
     writer.writerows(row for row in rows if row.get("patient_id") != patient_id)
     with private_draft(manifest) as draft:

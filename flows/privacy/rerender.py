@@ -12,18 +12,16 @@ from flows.data_folder import WARD, WARDS, DataFolder
 from flows.printing import SUFFIXES, Printing
 from flows.report import (
     DueReport,
+    WantedReport,
     is_current,
     recorded_files,
     recorded_reports,
     render,
     reports_of,
-    wanted_reports,
-    with_content,
 )
 from pmfer.bundle import sha256_file
-from reports.data import ReportReader
 from warehouse import queries, runs
-from warehouse.records import ReportRecord, report_id
+from warehouse.records import report_id
 
 _FORMS = "|".join(SUFFIXES)
 # An overview's file, or the draft that a killed rendering left. Nothing longer, because a pseudonym may begin likewise.
@@ -76,7 +74,7 @@ def rerender_overview(
         path.unlink(missing_ok=True)
     failures = [] if due is None else render(connection, [due], data, printing, None)
     if due is None or failures:
-        runs.forget_report(connection, ReportRecord("ward", None, day, "", "", "", ward=ward))
+        runs.forget_report(connection, day, ward=ward)
     return failures
 
 
@@ -105,16 +103,19 @@ def rerender_reports(
     Returns:
         One line for each report that failed. The old files are deleted in any case.
     """
+
+    def is_stale(report: WantedReport) -> bool:
+        return (report.day, report.patient_id) in stale
+
     for path in (path for paths in stale.values() for path in paths):
         path.unlink(missing_ok=True)
     failures = []
     for day in sorted({day for day, _ in stale}):
         scoring = queries.active_provenance(connection, day)
-        reports = reports_of(connection, day, scoring, data.reports(day), printing) if scoring else []
-        due = [report for report in reports if (day, report.patient_id) in stale]
+        due = reports_of(connection, day, scoring, data.reports(day), printing, is_stale)
         failures += render(connection, due, data, printing, None)
     for day, patient_id in runs.reports_forgotten(connection):
-        runs.forget_report(connection, ReportRecord("patient", patient_id, day, "", "", ""))
+        runs.forget_report(connection, day, patient_id=patient_id)
     return failures
 
 
@@ -145,16 +146,11 @@ def _stem(path: Path) -> str | None:
 def _overview_today(
     connection: duckdb.DuckDBPyConnection, day: date, ward: str | None, data: DataFolder, printing: Printing
 ) -> DueReport | None:
+    def is_meant(report: WantedReport) -> bool:
+        return report.patient_id is None and report.ward == ward
+
     scoring = queries.active_provenance(connection, day)
-    if scoring is None:
-        return None
-    reader = ReportReader(connection, scoring)
-    night = reader.night(day, printing.thresholds.trend_days)
-    if night is None:
-        return None
-    reports = wanted_reports(night, day, data.reports(day), printing)
-    overview = [report for report in reports if report.patient_id is None and report.ward == ward]
-    return next(iter(with_content(reader, night, day, overview, printing)), None)
+    return next(iter(reports_of(connection, day, scoring, data.reports(day), printing, is_meant)), None)
 
 
 def _overviews_on_disk(data: DataFolder) -> set[Overview]:

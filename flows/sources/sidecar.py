@@ -38,7 +38,7 @@ OPTIONAL_COLUMNS = ("ward", "room", "situation")  # may be missing or empty
 MAX_MANIFEST_BYTES = 16 * 1024 * 1024  # some 150,000 lines
 _CONSENTS = {"true": True, "false": False}  # in any case: spreadsheets write TRUE
 
-_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _WRITTEN_OUT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]")
 _FAULTS = {  # pydantic's errors in words for people who write sidecars
     "missing": "is missing",
@@ -49,7 +49,7 @@ _FAULTS = {  # pydantic's errors in words for people who write sidecars
 
 def _plain_word(identifier: str) -> str:
     """Refuse separators and a leading dot, because an id becomes a file name."""
-    if not _IDENTIFIER.fullmatch(identifier):
+    if not IDENTIFIER.fullmatch(identifier):
         raise PydanticCustomError(
             "identifier", "may have up to 64 letters a to z, digits and . _ -, and must begin with a letter or digit"
         )

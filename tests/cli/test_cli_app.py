@@ -7,29 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import complaint, exit_code
 from privacy_folder import new_house
 from rich.table import Table
 from rich.text import Text
 
-from cli.app import main
 from flows.environment import adapt_environment
 from flows.plain_text import PlainConsole
 from flows.settings import read_settings
 from warehouse.address import FileAddress
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["pmfer", *(str(argument) for argument in arguments)])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    return int(stopped.value.code or 0)
-
-
-def complaint(capsys: pytest.CaptureFixture[str]) -> str:
-    text = capsys.readouterr().err.strip()
-    assert "\n" not in text
-    assert "Traceback" not in text
-    return text
 
 
 def test_a_sentence_stays_on_its_line_so_that_a_path_in_it_can_be_copied(capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,11 +32,9 @@ def test_a_sentence_stays_on_its_line_so_that_a_path_in_it_can_be_copied(capsys:
 
 
 @pytest.mark.parametrize("command", ["nightly", "backfill"])
-def test_a_missing_source_is_named(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_source_is_named(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     days = ("--date", "2026-03-02") if command == "nightly" else ("--from", "2026-03-02", "--to", "2026-03-03")
-    assert run(monkeypatch, command, "--source", tmp_path / "nowhere", *days, "--data-dir", tmp_path / "data") == 1
+    assert exit_code(command, "--source", tmp_path / "nowhere", *days, "--data-dir", tmp_path / "data") == 1
     assert "nowhere" in complaint(capsys)
 
 
@@ -73,22 +57,18 @@ def test_a_night_is_done_without_a_prefect_server_that_does_not_answer(empty_fil
     assert "1 quarantined" in done.stdout
 
 
-def test_a_date_that_is_none_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, "nightly", "--source", tmp_path, "--date", "2026-02-30") == 1
+def test_a_date_that_is_none_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("nightly", "--source", tmp_path, "--date", "2026-02-30") == 1
     assert "2026-02-30" in complaint(capsys)
-    assert run(monkeypatch, "nightly", "--source", tmp_path, "--date", "") == 1  # not yesterday
+    assert exit_code("nightly", "--source", tmp_path, "--date", "") == 1  # not yesterday
     assert "date '': not a day" in complaint(capsys)
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "1969-12-31", "2200-01-01", "9999-12-31"])
-def test_a_day_of_an_implausible_year_is_refused(
-    day: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, "nightly", "--source", tmp_path, "--date", day) == 1
+def test_a_day_of_an_implausible_year_is_refused(day: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("nightly", "--source", tmp_path, "--date", day) == 1
     assert f"date {day}: an implausible year; give a day of the years 1970 to 2199" in complaint(capsys)
-    assert run(monkeypatch, "report", "--date", day, "--data-dir", tmp_path) == 1
+    assert exit_code("report", "--date", day, "--data-dir", tmp_path) == 1
     assert "implausible year" in complaint(capsys)
 
 
@@ -123,27 +103,23 @@ def test_a_time_zone_that_the_system_knows_is_used(zone: str, monkeypatch: pytes
     ],
 )
 def test_an_option_of_one_value_that_is_given_twice_is_refused(
-    twice: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    twice: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, *twice) == 2
+    assert exit_code(*twice) == 2
     assert "can be given only once" in capsys.readouterr().err
 
 
-def test_an_unknown_bundle_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, "score", tmp_path / "a.mp4", "--out", tmp_path / "out", "--bundle", "nobody") == 1
+def test_an_unknown_bundle_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("score", tmp_path / "a.mp4", "--out", tmp_path / "out", "--bundle", "nobody") == 1
     assert "nobody" in complaint(capsys)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_data_folder_that_is_a_file_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "source" / "2026-03-02").mkdir(parents=True)
     (tmp_path / "data").write_text("a file")
     arguments = ("--source", tmp_path / "source", "--date", "2026-03-02", "--data-dir", tmp_path / "data")
-    assert run(monkeypatch, "nightly", *arguments) == 1
+    assert exit_code("nightly", *arguments) == 1
     assert "cannot be written" in complaint(capsys)
 
 
@@ -164,24 +140,24 @@ def test_a_fault_of_the_machine_is_one_line_that_says_what_to_do(
         raise OSError(number, os.strerror(number), "/srv/pmfer/x")
 
     monkeypatch.setattr("flows.nightly.run_nights", fail)
-    assert run(monkeypatch, "nightly", "--source", tmp_path, "--date", "2026-03-02") == 1
+    assert exit_code("nightly", "--source", tmp_path, "--date", "2026-03-02") == 1
     line = complaint(capsys)
     assert line.startswith(f"pmfer: /srv/pmfer/x: {os.strerror(number)}; {remedy}")
     assert line.endswith(", then run it again")
 
 
 def test_two_videos_of_the_same_stem_are_refused_before_anything_is_scored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "score", tmp_path / "a.mp4", tmp_path / "a.mkv", "--out", tmp_path / "out") == 1
+    assert exit_code("score", tmp_path / "a.mp4", tmp_path / "a.mkv", "--out", tmp_path / "out") == 1
     assert "a.parquet" in complaint(capsys)
 
 
 def test_a_file_that_is_no_video_is_named_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.mp4").write_text("no video")
-    assert run(monkeypatch, "score", tmp_path / "a.mp4", "--out", tmp_path / "out") == 1
+    assert exit_code("score", tmp_path / "a.mp4", "--out", tmp_path / "out") == 1
     assert "a.mp4" in capsys.readouterr().err
     assert not (tmp_path / "out" / "a.parquet").exists()
 
@@ -207,15 +183,15 @@ def test_a_night_loads_what_draws_pages_scores_or_tells_others_only_when_it_does
     assert {"prefect", "torch", "fastapi", "weasyprint", "pikepdf", "onnxruntime", "av", "apprise"}.isdisjoint(loaded)
 
 
-def test_the_bundle_can_be_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(monkeypatch, "bundle", "show") == 0
+def test_the_bundle_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("bundle", "show") == 0
     assert "Intended use" in capsys.readouterr().out
 
 
 def test_without_a_retention_period_a_dry_run_says_that_nothing_would_go(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "warehouse", "retain", "--dry-run", "--data-dir", tmp_path) == 0
+    assert exit_code("warehouse", "retain", "--dry-run", "--data-dir", tmp_path) == 0
     assert capsys.readouterr().out.startswith("nothing to delete: no retention period is set")
-    assert run(monkeypatch, "warehouse", "retain", "--data-dir", tmp_path) == 1
+    assert exit_code("warehouse", "retain", "--data-dir", tmp_path) == 1
     assert "no retention period is set" in complaint(capsys)

@@ -13,11 +13,12 @@ from pathlib import Path
 import click
 import pytest
 import typer.main
+from command import exit_code
 from privacy_folder import file_of
 from typer.testing import CliRunner
 from warehouse_copies import copy_warehouse
 
-from cli.app import app, main
+from cli.app import app
 from cli.demo import DAYS, FIRST_DAY
 from flows.data_folder import DataFolder
 from simulator.patients import PATIENTS
@@ -52,13 +53,6 @@ def here(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["pmfer", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    return int(stopped.value.code or 0)
-
-
 def test_every_command_of_the_readme_exists_with_its_options() -> None:
     commands = typer.main.get_command(app)
     assert len(COMMANDS) >= 9
@@ -81,14 +75,12 @@ def test_what_it_names_is_in_the_demo() -> None:
     assert str(FIRST_DAY + timedelta(days=DAYS - 1)) == str(date(2026, 3, 22))
 
 
-def test_where_only_the_demo_ran_commands_read_it_and_say_so(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, "sql", "SELECT patient_id FROM patients", "--format", "csv") == 0
+def test_where_only_the_demo_ran_commands_read_it_and_say_so(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("sql", "SELECT patient_id FROM patients", "--format", "csv") == 0
     said = capsys.readouterr()
     assert said.out.splitlines() == ["patient_id", "birch-01"]
     assert said.err.splitlines() == [SAID]
-    assert run(monkeypatch, "status", "--json") == 0
+    assert exit_code("status", "--json") == 0
     assert capsys.readouterr().err.splitlines() == [SAID]
     assert not (here / "var" / "pmfer").exists()
 
@@ -97,32 +89,30 @@ def test_what_is_configured_or_has_a_warehouse_counts_before_the_demo(
     here: Path, empty_file: FileAddress, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     query = ("sql", "SELECT count(*) AS n FROM patients", "--format", "csv")
-    assert run(monkeypatch, *query, "--data-dir", "elsewhere") == 1
+    assert exit_code(*query, "--data-dir", "elsewhere") == 1
     assert SAID not in capsys.readouterr().err
     monkeypatch.setenv("PMFER_DATA_DIR", "elsewhere")
-    assert run(monkeypatch, *query) == 1
+    assert exit_code(*query) == 1
     assert SAID not in capsys.readouterr().err
     monkeypatch.delenv("PMFER_DATA_DIR")
     address = file_of(DataFolder(here / "var" / "pmfer"))
     copy_warehouse(empty_file, address)
     with open_writer(address) as writer:
         publish(writer, address)
-    assert run(monkeypatch, *query) == 0
+    assert exit_code(*query) == 0
     said = capsys.readouterr()
     assert (said.out.splitlines(), said.err) == (["n", "0"], "")
 
 
-def test_a_night_never_goes_into_the_demo(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_night_never_goes_into_the_demo(here: Path) -> None:
     before = (here / "var" / "demo" / "warehouse" / "warehouse.duckdb").read_bytes()
     (here / "source" / "2026-03-02").mkdir(parents=True)
-    assert run(monkeypatch, "nightly", "--source", "source", "--date", "2026-03-02") == 0
+    assert exit_code("nightly", "--source", "source", "--date", "2026-03-02") == 0
     assert (here / "var" / "demo" / "warehouse" / "warehouse.duckdb").read_bytes() == before
 
 
-def test_without_a_command_it_says_what_to_do_first(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch) == 0
+def test_without_a_command_it_says_what_to_do_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code() == 0
     said = capsys.readouterr().out
     assert said.startswith("Begin with one of these")
     assert {"pmfer demo", "pmfer sql", "pmfer score", "pmfer doctor"} <= set(re.findall(r"pmfer [a-z]+", said))

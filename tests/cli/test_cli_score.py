@@ -3,16 +3,15 @@
 import os
 import resource
 import shutil
-import sys
 from fractions import Fraction
 from pathlib import Path
 
 import polars as pl
 import pytest
+from command import exit_code
 from PIL import Image
 
 import pmfer
-from cli.app import main
 from cli.score import output_stem
 from inference.video import open_video
 from simulator.appearance import sample_appearance
@@ -30,23 +29,19 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def score(monkeypatch: pytest.MonkeyPatch, out: Path | None, *arguments: object) -> int:
-    place = ["--out", str(out)] if out else []
-    monkeypatch.setattr(sys, "argv", ["pmfer", "score", *map(str, arguments), *place])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    return int(stopped.value.code or 0)
+def score(out: Path | None, *arguments: object) -> int:
+    return exit_code("score", *arguments, *(["--out", out] if out else []))
 
 
 def test_all_good_files_of_a_batch_are_scored_and_each_bad_one_gets_a_line(
-    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = [Path(shutil.copy(film, tmp_path / name)) for name in NAMES]
     (tmp_path / "text.mp4").write_text("no video")
     pictures = [Image.new("L", (64, 64), shade) for shade in (0, 100, 200)]
     pictures[0].save(tmp_path / "[moving].gif", save_all=True, append_images=pictures[1:])
     bad = [tmp_path / "text.mp4", tmp_path / "[moving].gif", tmp_path / os.fsdecode(b"gone\xe9.mp4")]
-    assert score(monkeypatch, tmp_path / "out", *bad[:1], *good, *bad[1:]) == 1
+    assert score(tmp_path / "out", *bad[:1], *good, *bad[1:]) == 1
     said = capsys.readouterr()
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
         f"{output_stem(video)}.parquet" for video in good
@@ -75,23 +70,23 @@ def test_a_video_has_the_limits_of_a_night(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PMFER_VIDEO_MAX_BYTES", str(film.stat().st_size - 1))
-    assert score(monkeypatch, tmp_path / "out", film) == 1
+    assert score(tmp_path / "out", film) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert f"film.mp4: has {film.stat().st_size:,} bytes, more than the limit of " in line
     monkeypatch.delenv("PMFER_VIDEO_MAX_BYTES")
     monkeypatch.setenv("PMFER_VIDEO_MAX_FRAMES", "2")
-    assert score(monkeypatch, tmp_path / "out", film) == 1
+    assert score(tmp_path / "out", film) == 1
     assert "has more than 2 frames, the limit" in capsys.readouterr().err
     monkeypatch.setenv("PMFER_VIDEO_MEMORY_BYTES", "6144")
-    assert score(monkeypatch, tmp_path / "out", film) == 1
+    assert score(tmp_path / "out", film) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("setting PMFER_VIDEO_MEMORY_BYTES: Input should be greater than or equal to 1073741824")
 
 
 def test_the_table_has_the_columns_of_python_and_means_of_each_video(
-    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert score(monkeypatch, tmp_path / "out", film, "--float32") == 0
+    assert score(tmp_path / "out", film, "--float32") == 0
     frames = pl.read_parquet(tmp_path / "out" / "film.parquet")
     assert frames.equals(pmfer.score(film, int8=False))
     head, row = (line.split("  ") for line in capsys.readouterr().out.splitlines())
@@ -101,11 +96,9 @@ def test_the_table_has_the_columns_of_python_and_means_of_each_video(
     assert told["pain activity"] == f"{frames['pain_activity'].mean():.2f}"
 
 
-def test_csv_has_the_same_with_few_decimals_and_no_formula(
-    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_csv_has_the_same_with_few_decimals_and_no_formula(film: Path, tmp_path: Path) -> None:
     video = Path(shutil.copy(film, tmp_path / "=1+1.mp4"))
-    assert score(monkeypatch, tmp_path / "out", video, "--float32", "--format", "csv") == 0
+    assert score(tmp_path / "out", video, "--float32", "--format", "csv") == 0
     (written,) = (tmp_path / "out").iterdir()
     assert written.name == "=1+1.csv"
     frames, expected = pl.read_csv(written), pmfer.score(film, int8=False)
@@ -117,14 +110,14 @@ def test_csv_has_the_same_with_few_decimals_and_no_formula(
 
 @pytest.mark.parametrize("format_", ["parquet", "csv"])
 def test_a_table_that_finds_no_room_is_one_line_and_leaves_what_was_there(
-    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], format_: str
+    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], format_: str
 ) -> None:
     before = tmp_path / f"film.{format_}"
     before.write_text("of yesterday")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))  # no file may grow beyond 100 bytes, as on a full disk
     try:
-        code = score(monkeypatch, tmp_path, film, "--format", format_)
+        code = score(tmp_path, film, "--format", format_)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert code == 1
@@ -138,17 +131,15 @@ def test_without_out_nothing_is_written(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert score(monkeypatch, None, film) == 0
+    assert score(None, film, film) == 0  # two videos of one name would be a problem only if they were written
     assert "film.mp4" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
-    assert score(monkeypatch, None, film, "--annotate") == 1
+    assert score(None, film, "--annotate") == 1
     assert "--annotate: needs --out, the folder for the video" in capsys.readouterr().err
 
 
-def test_an_annotated_video_shows_every_scored_frame_at_its_time(
-    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert score(monkeypatch, tmp_path, film, "--annotate", "--fps", "2.5") == 0
+def test_an_annotated_video_shows_every_scored_frame_at_its_time(film: Path, tmp_path: Path) -> None:
+    assert score(tmp_path, film, "--annotate", "--fps", "2.5") == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.annotated.mp4", "film.parquet"]
     frames = pl.read_parquet(tmp_path / "film.parquet")
     with open_video(tmp_path / "film.annotated.mp4", 1) as video:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from command import exit_code
 from privacy_folder import access_to, file_of, lake_of
 from warehouse_copies import copy_warehouse
 
-from cli.app import main
 from cli.sql import run_prompt
 from flows.data_folder import DataFolder
 from flows.plain_text import PlainConsole, plain
@@ -68,11 +68,8 @@ def data(filled: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return tmp_path / "data"
 
 
-def sql(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["pmfer", "sql", *(str(argument) for argument in arguments)])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    return int(stopped.value.code or 0)
+def sql(*arguments: object) -> int:
+    return exit_code("sql", *arguments)
 
 
 def complaint(capsys: pytest.CaptureFixture[str]) -> str:
@@ -90,19 +87,15 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_a_table_has_types_null_and_how_many_rows_are_left_out(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert sql(monkeypatch, "SELECT patient_id, NULL::DATE AS left_on FROM patients ORDER BY ALL", "--limit", 2) == 0
+def test_a_table_has_types_null_and_how_many_rows_are_left_out(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sql("SELECT patient_id, NULL::DATE AS left_on FROM patients ORDER BY ALL", "--limit", 2) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[:4] == [["patient_id", "left_on"], ["varchar", "date"], ["p10", "NULL"], ["p11", "NULL"]]
     assert " ".join(lines[4]) == "2 of 70 rows, 68 more; --limit 0 shows all, --out FILE.csv writes them"
 
 
-def test_json_has_every_value_as_it_is(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert sql(monkeypatch, ODD_VALUES, "--format", "json") == 0
+def test_json_has_every_value_as_it_is(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sql(ODD_VALUES, "--format", "json") == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line, parse_constant=pytest.fail) == {
         "single": 0.1,
@@ -126,10 +119,8 @@ def test_json_has_every_value_as_it_is(
     assert '"exact": 1.10' in line
 
 
-def test_csv_tells_missing_from_empty_and_keeps_the_zone(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert sql(monkeypatch, ODD_VALUES, "--format", "csv") == 0
+def test_csv_tells_missing_from_empty_and_keeps_the_zone(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sql(ODD_VALUES, "--format", "csv") == 0
     text = capsys.readouterr().out
     (row,) = csv.DictReader(text.splitlines())
     assert (row["single"], row["exact"], row["quoted"]) == ("0.1", "1.10", 'a "quoted", b')
@@ -137,13 +128,11 @@ def test_csv_tells_missing_from_empty_and_keeps_the_zone(
     assert ',,"",' in text  # missing, empty
 
 
-def test_csv_has_no_cell_that_a_spreadsheet_computes(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_csv_has_no_cell_that_a_spreadsheet_computes(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     texts = ("=1+1", "+49 30 1", "-2+3", "@SUM(A1)", "\t=1", "a;=1", "a\n@b", "\uff1d1", "-1.5", "a-b", "it's", "")
     query = """SELECT -1.5 AS number, unnest(from_json($texts, '["VARCHAR"]')) AS "=text" """
     given = ("--param", f"texts={json.dumps(texts)}")
-    assert sql(monkeypatch, query, *given, "--format", "csv") == 0
+    assert sql(query, *given, "--format", "csv") == 0
     header, *rows = csv.reader(io.StringIO(capsys.readouterr().out, newline=""))
     assert header == ["number", "'=text"]
     assert {number for number, _ in rows} == {"-1.5"}
@@ -151,14 +140,14 @@ def test_csv_has_no_cell_that_a_spreadsheet_computes(
     safe += ["-1.5", "a-b", "it's", ""]
     assert [text for _, text in rows] == safe
     assert [plain(text) for text in texts] == safe
-    assert sql(monkeypatch, query, *given, "--format", "json") == 0
+    assert sql(query, *given, "--format", "json") == 0
     assert [json.loads(line)["=text"] for line in capsys.readouterr().out.splitlines()] == list(texts)
 
 
-def test_parquet_keeps_types(data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_parquet_keeps_types(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "answer.parquet"
     out.write_text("an older answer")
-    assert sql(monkeypatch, ODD_VALUES, "--out", out) == 0
+    assert sql(ODD_VALUES, "--out", out) == 0
     frame = pl.read_parquet(out)
     assert frame.schema["single"] == pl.Float32
     assert frame["at"].to_list() == [datetime(2026, 3, 29, 1, 0, 0, 250_000, tzinfo=UTC)]
@@ -167,10 +156,8 @@ def test_parquet_keeps_types(data: Path, monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert [path.name for path in tmp_path.glob("*answer*")] == ["answer.parquet"]
 
 
-def test_a_query_without_rows_still_has_its_columns(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert sql(monkeypatch, "SELECT patient_id, first_seen_at FROM patients WHERE false", "--format", "csv") == 0
+def test_a_query_without_rows_still_has_its_columns(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sql("SELECT patient_id, first_seen_at FROM patients WHERE false", "--format", "csv") == 0
     assert capsys.readouterr().out == "patient_id,first_seen_at\n"
 
 
@@ -180,10 +167,10 @@ def test_the_query_comes_from_a_file_or_standard_input_with_parameters(
     file = tmp_path / "query.sql"
     file.write_text("-- Of one patient.\nFROM patients SELECT patient_id\nWHERE patient_id = $who LIMIT $rows;\n")
     values = ("--param", "who=p42", "--param", "rows=1", "--format", "json")
-    assert sql(monkeypatch, "--file", file, *values) == 0
+    assert sql("--file", file, *values) == 0
     with file.open() as stream:
         monkeypatch.setattr(sys, "stdin", stream)
-        assert sql(monkeypatch, *values) == 0
+        assert sql(*values) == 0
     assert capsys.readouterr().out == '{"patient_id": "p42"}\n' * 2
 
 
@@ -199,28 +186,26 @@ def test_the_query_comes_from_a_file_or_standard_input_with_parameters(
         ("FROM patients WHERE patient_id = $who", "query: $who has no value; give it as --param who=VALUE"),
     ],
 )
-def test_a_wrong_query_is_one_line(
-    query: str, message: str, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert sql(monkeypatch, query, "--format", "json") == 1
+def test_a_wrong_query_is_one_line(query: str, message: str, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sql(query, "--format", "json") == 1
     assert message in complaint(capsys)
 
 
 def test_an_error_in_the_middle_of_the_answer_leaves_no_file(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    data: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     late = "SELECT CAST(if(i = 200000, 'x', '1') AS INTEGER) FROM range(250000) AS t(i)"
     for name in ("late.csv", "late.json", "late.parquet"):
-        assert sql(monkeypatch, late, "--out", tmp_path / name) == 1
+        assert sql(late, "--out", tmp_path / name) == 1
         assert "Could not convert string 'x' to INT32" in complaint(capsys)
     assert list(tmp_path.glob("*late*")) == []
 
 
 def test_the_log_of_reads_has_the_tables_and_nothing_else_of_the_query(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = "FROM Patients SEMI JOIN sessions USING (patient_id) WHERE patient_id <> $who"
-    assert sql(monkeypatch, text, "--param", "who=secret-01", "--format", "csv") == 0
+    assert sql(text, "--param", "who=secret-01", "--format", "csv") == 0
     (line,) = DataFolder(data).read_log.read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["details"] == {"tables": ["patients", "sessions"], "format": "csv", "to_file": False}
     assert "secret-01" not in line
@@ -265,11 +250,11 @@ def test_a_lake_is_as_closed_as_a_snapshot(
         "lake": lake,
     }.items():
         text = text.replace(f"{{{name}}}", str(place))
-    assert sql(monkeypatch, text, "--format", "csv") == 1
+    assert sql(text, "--format", "csv") == 1
     assert "secret\n" not in complaint(capsys)
     assert sorted(lake.rglob("*")) == before
     assert [path.name for path in outside.iterdir()] == ["secret.csv"]
-    assert sql(monkeypatch, "SELECT count(*) AS n FROM patients", "--format", "csv") == 0
+    assert sql("SELECT count(*) AS n FROM patients", "--format", "csv") == 0
     assert capsys.readouterr().out == "n\n70\n"
 
 
@@ -316,7 +301,7 @@ def test_a_lake_is_as_closed_as_a_snapshot(
     ],
 )
 def test_nothing_but_the_snapshot_can_be_read_and_nothing_written(
-    query: str, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    query: str, data: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -326,7 +311,7 @@ def test_nothing_but_the_snapshot_can_be_read_and_nothing_written(
     text = query
     for name, place in places.items():
         text = text.replace(f"{{{name}}}", str(place))
-    assert sql(monkeypatch, text, "--format", "csv") == 1
+    assert sql(text, "--format", "csv") == 1
     assert "secret\n" not in complaint(capsys)
     assert [path.name for path in outside.iterdir()] == ["secret.csv"]
     assert (data / "published" / "warehouse.duckdb").read_bytes() == before
@@ -352,14 +337,12 @@ def test_options_that_do_not_go_together_are_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(data)
-    assert sql(monkeypatch, *options) == 1
+    assert sql(*options) == 1
     assert message in complaint(capsys)
 
 
-def test_without_a_snapshot_it_says_when_there_will_be_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert sql(monkeypatch, "SELECT 1", "--data-dir", tmp_path) == 1
+def test_without_a_snapshot_it_says_when_there_will_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sql("SELECT 1", "--data-dir", tmp_path) == 1
     assert "does not exist; run a night first, which publishes it, or give another data folder" in complaint(capsys)
 
 
@@ -388,7 +371,7 @@ def test_ctrl_c_stops_the_query(data: Path, tmp_path: Path, monkeypatch: pytest.
 
 
 def test_times_are_shown_and_hours_counted_in_the_zone_that_is_asked_for(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     query = (
         "SELECT TIMESTAMPTZ '2026-03-29 00:30:00Z' AS at, extract(hour FROM TIMESTAMPTZ '2026-03-29 01:30:00Z') AS hour"
@@ -398,18 +381,18 @@ def test_times_are_shown_and_hours_counted_in_the_zone_that_is_asked_for(
         ("Europe/Berlin", "2026-03-29T01:30:00+01:00", 3),
         ("Asia/Kolkata", "2026-03-29T06:00:00+05:30", 7),
     ):
-        assert sql(monkeypatch, query, "--format", "json", "--time-zone", zone) == 0
+        assert sql(query, "--format", "json", "--time-zone", zone) == 0
         assert json.loads(capsys.readouterr().out) == {"at": at, "hour": hour}
-    assert sql(monkeypatch, query, "--time-zone", "Europe/Nowhere") == 1
+    assert sql(query, "--time-zone", "Europe/Nowhere") == 1
     assert complaint(capsys) == "time zone 'Europe/Nowhere': unknown; give a name such as Europe/Berlin"
 
 
 def test_days_need_no_schema_in_front_and_sessions_stay_the_complete_ones(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     columns = []
     for name in ("days", "plain.days", "sessions", "plain.sessions"):
-        assert sql(monkeypatch, f"FROM {name} LIMIT 5", "--format", "csv") == 0
+        assert sql(f"FROM {name} LIMIT 5", "--format", "csv") == 0
         columns.append(capsys.readouterr().out.strip().split(","))
     assert columns[0] == columns[1]
     assert "content_sha256" in columns[2]

@@ -49,7 +49,7 @@ def run_night(source: Path | str, data: DataFolder, night: date) -> NightPlan:
         for session in plan.pending:
             result = pull_session(session, job, folder)
             if isinstance(result, StagedSession):
-                known = examine(connection, [result.session], job, night)
+                known = examine(connection, [result.session], job)
                 quarantined += known.quarantined
                 if not known.open:
                     continue

@@ -12,6 +12,7 @@ import duckdb
 import pikepdf
 import polars as pl
 import pytest
+from command import exit_code
 from other_processes import python_path
 from privacy_folder import (
     ANOTHER,
@@ -28,7 +29,6 @@ from privacy_folder import (
     store_day,
 )
 
-from cli.app import main
 from flows.data_folder import DataFolder
 from flows.privacy.erase import erase_patient
 from flows.privacy.name_map import read_names
@@ -349,22 +349,19 @@ def test_erasing_again_or_somebody_unknown_changes_nothing(data: DataFolder) -> 
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def command(monkeypatch: pytest.MonkeyPatch, data: DataFolder, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["pmfer", "erase", *arguments, "--data-dir", str(data.root)])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    return int(stopped.value.code or 0)
+def command(data: DataFolder, *arguments: str) -> int:
+    return exit_code("erase", *arguments, "--data-dir", data.root)
 
 
 def test_without_somebody_to_ask_nothing_is_erased_unless_told(
-    data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: DataFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command(monkeypatch, data, PATIENT) == 1
+    assert command(data, PATIENT) == 1
     said = capsys.readouterr()
     assert "1  rows in sessions" in said.out
     assert "give --yes to erase" in said.err
     assert (data.reports(DAY) / f"{PATIENT}.pdf").exists()
-    assert command(monkeypatch, data, PATIENT, "--yes") == 0
+    assert command(data, PATIENT, "--yes") == 0
     assert "receipt: " in capsys.readouterr().out
     assert not (data.reports(DAY) / f"{PATIENT}.pdf").exists()
 

@@ -1,14 +1,13 @@
 """`pmfer events import` imports a whole file, or reports every bad row in a line."""
 
-import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
+from command import exit_code
 from privacy_folder import access_to, file_of, lake_of
 
-from cli.app import main
 from flows.care_events import import_events, read_events
 from flows.data_folder import DataFolder
 from pmfer.errors import ConfigurationError
@@ -88,14 +87,10 @@ BAD = (
 )
 
 
-def test_every_bad_row_is_one_line_and_nothing_is_imported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_bad_row_is_one_line_and_nothing_is_imported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = DataFolder(tmp_path / "not there yet")
     path = events(tmp_path, GOOD[0], *(row for row, _ in BAD), GOOD[0])
-    monkeypatch.setattr(sys, "argv", ["pmfer", "events", "import", str(path), "--data-dir", str(data.root)])
-    with pytest.raises(SystemExit, match="1"):
-        main()
+    assert exit_code("events", "import", path, "--data-dir", data.root) == 1
     output = capsys.readouterr()
     lines = output.err.splitlines()
     assert output.out == ""

@@ -1,14 +1,13 @@
 """An export appears all at once, is in the read log, replaces only exports, and is deleted by an erasure."""
 
 import json
-import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
+from command import exit_code
 from privacy_folder import DAY, OTHER, PATIENT, access_to, copy_ward, file_of, lake_of, sessions_of
 
-from cli.app import main
 from flows.data_folder import DataFolder
 from flows.export import export_warehouse
 from flows.privacy.erase import erase_patient
@@ -69,7 +68,6 @@ def test_it_is_logged_replaced_and_erased(place: tuple[DataFolder, Address], tmp
 def test_a_folder_with_something_else_is_left_alone(
     place: tuple[DataFolder, Address],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     data, warehouse = place
@@ -78,7 +76,5 @@ def test_a_folder_with_something_else_is_left_alone(
         export_warehouse(access_to(data, warehouse), tmp_path, None, None)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
     days = ("--from", "2026-03-03", "--to", "2026-03-02")
-    monkeypatch.setattr(sys, "argv", ["pmfer", "warehouse", "export", "--data-dir", str(data.root), *days])
-    with pytest.raises(SystemExit, match="1"):
-        main()
+    assert exit_code("warehouse", "export", "--data-dir", data.root, *days) == 1
     assert "the last day is before the first" in capsys.readouterr().err

@@ -9,11 +9,11 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from command import exit_code
 from notice_server import notice_server
 from plain_night import run_night
 from privacy_folder import access_to, file_of
 
-from cli.app import main
 from flows.data_folder import DataFolder
 from flows.monitoring import read_metrics
 from flows.quarantine import record_of
@@ -40,26 +40,23 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "source"
 
 
-def pmfer(data: DataFolder, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["pmfer", "quarantine", *arguments, "--data-dir", str(data.root)])
-    with pytest.raises(SystemExit) as ending:
-        main()
-    return int(ending.value.code or 0)
+def pmfer(data: DataFolder, *arguments: str) -> int:
+    return exit_code("quarantine", *arguments, "--data-dir", data.root)
 
 
 def test_a_session_is_tried_again_on_demand_and_only_then(
-    source: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    source: Path, data: DataFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert len(run_night(source, data, NIGHT).pending) == 2
     assert run_night(source, data, NIGHT).nothing_new
 
-    assert pmfer(data, monkeypatch, "list", "--json") == 0
+    assert pmfer(data, "list", "--json") == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     reasons = {row["source_uri"]: row["reason"] for row in rows}
     assert reasons[f"{NIGHT}/a.mp4"] == "not_a_video"
     assert all(re.fullmatch(r"[\d-]+T[\d:.]+\+00:00", row["first_seen_at"]) for row in rows)  # ISO 8601
 
-    assert pmfer(data, monkeypatch, "replay", f"{NIGHT}/a.mp4") == 0
+    assert pmfer(data, "replay", f"{NIGHT}/a.mp4") == 0
     assert f"--date {NIGHT}" in capsys.readouterr().out
     with open_reader(file_of(data)) as reader:
         assert nights_to_come_back_to(reader, data, AFTER) == [NIGHT]
@@ -143,10 +140,10 @@ def test_what_is_repaired_or_removed_leaves_the_quarantine_and_what_was_stored_s
 
 
 def test_dropping_forgets_the_row_and_leaves_an_entry_that_names_nobody(
-    source: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    source: Path, data: DataFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_night(source, data, NIGHT)
-    assert pmfer(data, monkeypatch, "drop", "--reason", "not_a_video", "--yes") == 0
+    assert pmfer(data, "drop", "--reason", "not_a_video", "--yes") == 0
     assert "2 removed" in capsys.readouterr().out
     with open_reader(file_of(data)) as reader:
         left = quarantine.between(reader)
@@ -158,21 +155,21 @@ def test_dropping_forgets_the_row_and_leaves_an_entry_that_names_nobody(
 
 
 def test_nothing_is_changed_unless_it_is_named(
-    source: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    source: Path, data: DataFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_night(source, data, NIGHT)
     for arguments in (("replay",), ("drop", "--yes"), ("drop", "zz", "--yes"), ("show", "zz")):
-        assert pmfer(data, monkeypatch, *arguments) == 1
+        assert pmfer(data, *arguments) == 1
         assert len(capsys.readouterr().err.splitlines()) == 1
     with open_reader(file_of(data)) as reader:
         assert quarantine.between(reader).height == 3
 
 
 def test_names_of_files_cannot_speak_to_the_terminal(
-    source: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    source: Path, data: DataFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_night(source, data, NIGHT)
-    assert pmfer(data, monkeypatch, "list") == 0
+    assert pmfer(data, "list") == 0
     shown = capsys.readouterr().out
     assert len(shown.splitlines()) == 1 + 3  # not a terminal, so each row is one line
     assert r"[red]x\x1b[2J.mp4" in shown

@@ -13,10 +13,6 @@ from reports.measures import DEFAULT_THRESHOLDS
 PASSWORD = "three words together"
 
 
-def no_secret(variable: str) -> str | None:
-    return None
-
-
 @pytest.fixture
 def recipients(tmp_path: Path) -> Path:
     """The night team with a password in a file, Dr Moss with one in the environment."""
@@ -31,24 +27,25 @@ def recipients(tmp_path: Path) -> Path:
     return path
 
 
-def test_passwords_come_from_private_files_and_from_the_environment(recipients: Path) -> None:
-    secrets = {"PASSWORD_OF_DR_MOSS": "a house by the sea"}
-    read = read_recipients(recipients, secrets.get)
-    assert {recipient.name: recipient.password for recipient in read} == {
+def test_passwords_come_from_private_files_and_from_the_environment(
+    recipients: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PASSWORD_OF_DR_MOSS", "a house by the sea")
+    assert {recipient.name: recipient.password for recipient in read_recipients(recipients)} == {
         "dr-moss": "a house by the sea",
         "night-team": PASSWORD,
     }
-    assert read_recipients(None, no_secret) == ()
+    assert read_recipients(None) == ()
 
 
 def test_what_is_missing_or_open_to_others_is_named(recipients: Path) -> None:
     with pytest.raises(ConfigurationError, match="dr-moss: the variable PASSWORD_OF_DR_MOSS is not set"):
-        read_recipients(recipients, no_secret)
+        read_recipients(recipients)
     (recipients.parent / "night.password").chmod(0o640)
     with pytest.raises(ConfigurationError, match=r"night-team: others can read .*night\.password"):
-        read_recipients(recipients, no_secret)
+        read_recipients(recipients)
     with pytest.raises(ConfigurationError, match=r"nowhere\.toml: cannot be read"):
-        read_recipients(recipients.with_name("nowhere.toml"), no_secret)
+        read_recipients(recipients.with_name("nowhere.toml"))
 
 
 @pytest.mark.parametrize(
@@ -63,14 +60,17 @@ def test_what_is_missing_or_open_to_others_is_named(recipients: Path) -> None:
         (2 * '[[recipient]]\nname = "a"\npassword_variable = "X"\n', "is listed twice"),
     ],
 )
-def test_a_wrong_file_is_named_in_one_line_without_a_password(tmp_path: Path, text: str, complaint: str) -> None:
+def test_a_wrong_file_is_named_in_one_line_without_a_password(
+    tmp_path: Path, text: str, complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "recipients.toml"
     path.write_text(text)
-    secrets = {"X": PASSWORD, "SHORT": "short word"}
+    monkeypatch.setenv("X", PASSWORD)
+    monkeypatch.setenv("SHORT", "short word")
     with pytest.raises(ConfigurationError, match=rf"recipients .*recipients\.toml.*{complaint}") as error:
-        read_recipients(path, secrets.get)
+        read_recipients(path)
     assert "\n" not in str(error.value)
-    assert not any(password in str(error.value) for password in secrets.values())
+    assert not any(password in str(error.value) for password in (PASSWORD, "short word"))
 
 
 def test_with_recipients_no_pdf_is_written_in_the_open_unless_it_is_asked_for(

@@ -1,14 +1,13 @@
 """Data past its retention period is deleted from every table, and the rest stays."""
 
 import os
-import sys
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from command import exit_code
 from privacy_folder import DAY, DAYS, OTHER, PATIENT, access_to, copy_ward, new_house
 
-from cli.app import main
 from flows.data_folder import DataFolder
 from flows.privacy.retention import retain, retain_now
 from flows.verify import verify_logs
@@ -158,7 +157,5 @@ def test_without_an_age_nothing_goes_and_a_wrong_age_is_named(
     with pytest.raises(ConfigurationError, match="no retention period is set"):
         retain_now(access_to(data), Retention(), TODAY, dry_run=False)
     monkeypatch.setenv("PMFER_RETAIN_FRAMES_DAYS", "0")
-    monkeypatch.setattr(sys, "argv", ["pmfer", "warehouse", "retain", "--data-dir", str(data.root)])
-    with pytest.raises(SystemExit, match="1"):
-        main()
+    assert exit_code("warehouse", "retain", "--data-dir", data.root) == 1
     assert "PMFER_RETAIN_FRAMES_DAYS" in capsys.readouterr().err

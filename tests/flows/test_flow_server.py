@@ -18,10 +18,10 @@ from threading import Thread
 from urllib.error import HTTPError
 
 import pytest
+from command import exit_code
 from prefect_server import ROOT, PrefectServer, kill_all, running_server
 from privacy_folder import file_of
 
-from cli.app import main
 from flows import doctor
 from flows.data_folder import DataFolder
 from flows.deploy import require_variables
@@ -69,13 +69,6 @@ def status_of(request: urllib.request.Request) -> int:
         return error.code
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["pmfer", *arguments])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    return int(stopped.value.code or 0)
-
-
 def test_the_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     data = DataFolder(tmp_path / "data")
     login = make_login(data)
@@ -101,7 +94,7 @@ def test_no_command_works_for_an_open_server_and_doctor_calls_it_broken(
         assert doctor.check_prefect(Settings(data_dir=tmp_path))[0] is Grade.BROKEN, "ours, though nobody names it"
         monkeypatch.setenv("PREFECT_API_URL", url)
         for command in (["worker", "pmfer"], ["deploy", "--source", str(tmp_path)]):
-            assert run(monkeypatch, *command, "--data-dir", str(tmp_path / "data")) == 1
+            assert exit_code(*command, "--data-dir", str(tmp_path / "data")) == 1
             assert "open, so that anybody" in capsys.readouterr().err
 
 

@@ -22,7 +22,7 @@ from warehouse_samples import (
     COMPLETED,
     PROVENANCE,
     SUMMER_TIME,
-    sample_frames,
+    frames_of,
     sample_run,
     sample_scoring,
     sample_session,
@@ -82,16 +82,6 @@ def blocks(language: str) -> dict[str, str]:
 
 
 QUERIES = blocks("sql")
-
-
-def frames_of(patient: str, day: int) -> pl.DataFrame:
-    """The frames of a session: the sample frames, with a smile of one second for one patient on the 4th."""
-    frames = sample_frames(f"{patient}-{day}")
-    if (patient, day) != ("p01", 4):
-        return frames
-    smile = pl.col("frame_index").is_between(12, 42)
-    one = {name: pl.when(smile).then(float(name == "happiness")).otherwise(pl.col(name)) for name in EXPRESSION_NAMES}
-    return frames.with_columns(**one).cast(frames.schema)
 
 
 def result(patient: str, day: int, run_id: str, frames: pl.DataFrame) -> SessionResult:

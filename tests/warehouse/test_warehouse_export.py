@@ -18,7 +18,7 @@ from warehouse_samples import (
     BROKEN,
     BUNDLE,
     COMPLETED,
-    sample_frames,
+    frames_of,
     sample_run,
     sample_scoring,
     sample_session,
@@ -58,16 +58,6 @@ REFUSED = QuarantineRecord(
     run_id="run-1",
 )
 DAYS = (1, 2, 4)
-
-
-def frames_of(patient: str, day: int) -> pl.DataFrame:
-    """The frames of a session: the sample frames, with a smile of one second for one patient on the 4th."""
-    frames = sample_frames(f"{patient}-{day}")
-    if (patient, day) != ("p01", 4):
-        return frames
-    smile = pl.col("frame_index").is_between(12, 42)
-    one = {name: pl.when(smile).then(float(name == "happiness")).otherwise(pl.col(name)) for name in EXPRESSION_NAMES}
-    return frames.with_columns(**one).cast(frames.schema)
 
 
 def with_own_phrase(frames: pl.DataFrame) -> pl.DataFrame:

@@ -98,7 +98,7 @@ def test_migrations_are_numbered_without_gaps_and_run_once(writer: duckdb.DuckDB
     numbers = [migration.number for migration in shipped_migrations()]
     assert numbers == list(range(1, len(numbers) + 1))
     before = writer.execute("FROM schema_migrations").pl()
-    assert migrate(writer) == 0
+    migrate(writer)
     assert writer.execute("FROM schema_migrations").pl().equals(before)
 
 

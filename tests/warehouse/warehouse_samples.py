@@ -9,6 +9,7 @@ import polars as pl
 from stored import store_session
 
 from pmfer.errors import QuarantineReason
+from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.frame_row import FRAME_SCHEMA, SCORE_COLUMNS
 from pmfer.pain import with_pain_activity
 from warehouse import migrate
@@ -69,6 +70,16 @@ def sample_frames(session_id: str, count: int = 40) -> pl.DataFrame:
     )
     frames = with_pain_activity(frames).with_columns(pl.col("pain_activity").round(3))
     return frames.select(pl.col(name).cast(dtype) for name, dtype in FRAME_SCHEMA.items())
+
+
+def frames_of(patient: str, day: int) -> pl.DataFrame:
+    """The frames of a session: the sample frames, with a smile of one second for one patient on the 4th."""
+    frames = sample_frames(f"{patient}-{day}")
+    if (patient, day) != ("p01", 4):
+        return frames
+    smile = pl.col("frame_index").is_between(12, 42)
+    one = {name: pl.when(smile).then(float(name == "happiness")).otherwise(pl.col(name)) for name in EXPRESSION_NAMES}
+    return frames.with_columns(**one).cast(frames.schema)
 
 
 def sample_scoring(frames: pl.DataFrame, options: str = "options", run_id: str = "run-1") -> ScoringRecord:
