@@ -242,7 +242,7 @@ def _read_card(path: Path) -> tuple[BundleCard, str]:
         )
     try:
         return _parse_card(document), str(document["digest"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"bundle {path.parent}: {CARD_FILE} lacks or misstates a field ({error!r})") from None
 
 

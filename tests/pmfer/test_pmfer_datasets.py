@@ -94,7 +94,7 @@ def test_ferplus_parquet_is_found_out_and_reads_as_a_manifest_too(tmp_path: Path
 
 def test_ferplus_folders_with_and_without_a_face_box(tmp_path: Path) -> None:
     write_picture(tmp_path / "FER2013Train" / "fer0.png", 7)
-    write_csv(tmp_path / "FER2013Train" / "label.csv", "fer0.png,6,3,1,0,0,0,0,0,0,0")
+    write_csv(tmp_path / "FER2013Train" / "label.csv", "\ufefffer0.png,6,3,1,0,0,0,0,0,0,0")
     write_picture(tmp_path / "FER2013Test" / "fer1.png", 9)
     write_csv(tmp_path / "FER2013Test" / "label.csv", 'fer1.png,"(0, 0, 48, 48)",0,0,0,8,2,0,0,0,0,0')
     samples = read_samples(tmp_path)
@@ -102,6 +102,8 @@ def test_ferplus_folders_with_and_without_a_face_box(tmp_path: Path) -> None:
     assert samples.votes[0].tolist() == VOTES
     assert labels(samples) == ["neutral", "sadness"]
     assert first(load_faces(samples, 48, 1)) == [7, 9]
+    (tmp_path / "FER2013Test" / "label.csv").write_bytes("bär.png,0,0,0,8,2,0,0,0,0,0".encode("latin-1"))
+    assert labels(read_samples(tmp_path)) == ["neutral", "sadness"]
     for wrong in ("8,2", "0,0,0,300,2,0,0,0,0,0"):
         write_csv(tmp_path / "FER2013Test" / "label.csv", f"fer1.png,{wrong}")
         with pytest.raises(TrainingError, match=r"label\.csv: row 1: must have a picture's name and ten counts"):
