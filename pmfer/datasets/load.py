@@ -68,12 +68,10 @@ def find_kind(path: Path, kind: str | None = None) -> str:
         raise TrainingError(f"data set '{kind}': not known; use one of {', '.join(KINDS)}")
     if not path.exists():
         raise TrainingError(f"{path}: no such file or folder; name a manifest or the folder of a data set")
-    for name in KINDS if kind is None else ():
-        if KINDS[name].is_here(path):
-            return name
-    if kind is None:
+    found = kind or next((name for name in KINDS if KINDS[name].is_here(path)), None)
+    if found is None:
         raise TrainingError(f"{path}: not a known data set ({', '.join(KINDS)}); see docs/training.md")
-    return kind
+    return found
 
 
 def read_samples(path: Path, kind: str | None = None) -> Samples:
