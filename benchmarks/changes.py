@@ -47,6 +47,18 @@ class Flags:
     valid: Bools  # days with data
     chart: ControlChart
 
+    def opened_in(self, window: slice) -> dict[str, Any]:
+        """Flags per patient that open within these days, in all and by measure."""
+        each, patients = (
+            self.new[:, :, window].sum(axis=(0, 2)) / len(self.new),
+            self.new[:, :, window].sum(axis=(1, 2)),
+        )
+        return {
+            "all measures": float(each.sum()),
+            "standard error": float(patients.std() / np.sqrt(len(patients))),
+            "by measure": {measure.key: float(rate) for measure, rate in zip(FLAGGING, each, strict=True)},
+        }
+
     def days_open(self) -> Floats:
         """Length in valid days of each period on the list that has ended."""
         listed, valid = (each.reshape(-1, self.open.shape[2]) for each in (self.open, self.valid))

@@ -14,11 +14,10 @@ from pathlib import Path
 
 import av
 
+from benchmarks.measuring import memory_mib
 from inference.options import ScoringOptions
 from inference.score import Scorer
 from pmfer.bundle import load_bundle
-
-KILOBYTES = 1024  # in a megabyte; Linux gives the peak in kilobytes
 
 
 def main() -> None:
@@ -29,7 +28,7 @@ def main() -> None:
     options = parser.parse_args()
     if not options.minutes:
         Scorer(load_bundle(), ScoringOptions()).score(options.clip, "memory")
-        print(own_peak_mb())
+        print(memory_mib("VmHWM"))
         return
     peaks = []
     with tempfile.TemporaryDirectory() as folder:
@@ -46,15 +45,6 @@ def peak_rss_mb(video: Path) -> float:
     """Peak resident memory of a process that scores one video, MB."""
     command = [sys.executable, "-m", "benchmarks.inference_memory", str(video)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
-def own_peak_mb() -> float:
-    """Peak resident memory of this process, MB.
-
-    From the kernel's listing: what `getrusage` calls the peak begins with that of the process that started this one.
-    """
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / KILOBYTES
 
 
 def repeat(clip: Path, target: Path, seconds: float) -> None:

@@ -5,7 +5,8 @@ import platform
 import resource
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -47,6 +48,26 @@ def in_turns(runs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str,
 def cpu_s() -> float:
     """Processor seconds of this process and of child processes that have ended."""
     return time.process_time() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+
+
+@contextmanager
+def measured(figures: dict[str, object], name: str) -> Iterator[None]:
+    """Add the wall and processor time of the block to the figures, as `NAME_s` and `NAME_cpu_s`."""
+    before, began = cpu_s(), time.perf_counter()
+    yield
+    figures |= {f"{name}_s": time.perf_counter() - began, f"{name}_cpu_s": cpu_s() - before}
+
+
+def memory_mib(field: str, process: object = "self") -> float:
+    """Memory of a process by the kernel's listing: `VmHWM` at its peak, `VmRSS` now; 0 once it has ended.
+
+    What `getrusage` calls the peak begins with that of the process that started this one.
+    """
+    try:
+        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0.0
+    return max((int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:")), default=0.0)
 
 
 def plain_environment() -> dict[str, str]:

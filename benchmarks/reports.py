@@ -13,12 +13,11 @@ import json
 import multiprocessing
 import os
 import tempfile
-import time
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
-from benchmarks.measuring import cpu_s
+from benchmarks.measuring import measured, memory_mib
 from benchmarks.warehouse import FIRST_DAY, Size, store_ward
 from reports import Format
 from reports.data import ReportReader
@@ -73,34 +72,23 @@ def measure(
     """Figures by name: seconds, reports per second, MiB that a process takes at most."""
     day = FIRST_DAY + timedelta(days=size.days - 1)
     figures: dict[str, object] = {"cores": os.cpu_count(), "load_before": os.getloadavg()[0], **vars(size)}
-    before = cpu_s()
-    began = time.perf_counter()
-    ask_what_is_due(address, day)
-    figures["ask_what_is_due_s"] = time.perf_counter() - began
-    figures["ask_what_is_due_cpu_s"] = cpu_s() - before
-    before = cpu_s()
-    began = time.perf_counter()
-    patients, ward = read_night(address, day)
-    figures["read_and_compare_s"] = time.perf_counter() - began
-    figures["read_and_compare_cpu_s"] = cpu_s() - before
-    began = time.perf_counter()
-    for report in patients:
-        patient_html(report)
-    ward_html(ward)
-    figures["html_s"] = time.perf_counter() - began
+    with measured(figures, "ask_what_is_due"):
+        ask_what_is_due(address, day)
+    with measured(figures, "read_and_compare"):
+        patients, ward = read_night(address, day)
+    with measured(figures, "html"):
+        for report in patients:
+            patient_html(report)
+        ward_html(ward)
     for count in dict.fromkeys(processes):
         orders = orders_of(patients, ward, formats, folder / f"with-{count}")
-        before = cpu_s()
-        began = time.perf_counter()
-        for outcome in write_all(orders, count):
-            if outcome.error:
-                raise SystemExit(outcome.error)
-            peaks = [peak_mib(str(child.pid)) for child in multiprocessing.active_children()]
-            figures[f"peak_mib_of_{count}"] = max([peak_mib("self"), *peaks])
-        wall_s = time.perf_counter() - began
-        figures[f"write_with_{count}_s"] = wall_s
-        figures[f"write_with_{count}_cpu_s"] = cpu_s() - before
-        figures[f"reports_per_s_with_{count}"] = len(orders) / wall_s
+        with measured(figures, f"write_with_{count}"):
+            for outcome in write_all(orders, count):
+                if outcome.error:
+                    raise SystemExit(outcome.error)
+                children = (child.pid for child in multiprocessing.active_children())
+                figures[f"peak_mib_of_{count}"] = max(memory_mib("VmHWM", pid) for pid in ("self", *children))
+        figures[f"reports_per_s_with_{count}"] = len(orders) / float(str(figures[f"write_with_{count}_s"]))
     figures["load_after"] = os.getloadavg()[0]
     return figures
 
@@ -133,15 +121,6 @@ def orders_of(
     orders = [Order(report, _files(folder, report.patient_id, formats)) for report in patients]
     of_ward = [form for form in formats if form is not Format.FHIR]
     return [*orders, Order(ward, _files(folder, "ward", of_ward))]
-
-
-def peak_mib(process: str) -> float:
-    """Peak memory of a process so far; 0 once it has ended. getrusage would count what its parent had before a fork."""
-    try:
-        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return 0.0
-    return max((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), default=0.0)
 
 
 def _files(folder: Path, stem: str, formats: Sequence[Format]) -> dict[Format, Path]:

@@ -15,6 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from statistics import median
 
+from benchmarks.measuring import memory_mib
 from inference.options import ScoringOptions, VideoLimits
 from inference.process import ScoringProcess
 from inference.score import Scorer
@@ -76,7 +77,7 @@ def of_child(rounds: int) -> None:
             child.score(video, "there")
             costs["in the child"].append(_cpu_s(child.pid) - began_child)
             costs["of the parent meanwhile"].append(time.process_time() - began)
-            memory.append(_resident_mib(child.pid))
+            memory.append(memory_mib("VmRSS", child.pid))
     for name, seconds in costs.items():
         print(f"{name}: {median(seconds):.2f} s of processor per video ({min(seconds):.2f} to {max(seconds):.2f})")
     print(f"resident in the child after each video: {', '.join(f'{size:.1f}' for size in memory)} MiB")
@@ -85,11 +86,6 @@ def of_child(rounds: int) -> None:
 def _cpu_s(pid: int | None) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
-
-
-def _resident_mib(pid: int | None) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ ADDED = {"pain_activity": (CARE, 2.5), "smiling": (MEAL, 2.0)}  # SD, towards th
 RECORDINGS = 2  # a day
 FRAMES = 100.0  # scored frames of each recording
 NOISE = 0.5  # of a recording, in standard deviations of the day's state
-DAYS, WINDOWS = 127, {"first 60 days": slice(7, 67), "next 60 days": slice(67, 127)}
+DAYS, WINDOWS = 127, {"first 60 days": slice(7, 67), "next 60 days": slice(67, 127)}  # with a baseline
 STEP = 3.0  # SD, of a change that stays
 COMPARED = {"as they are": False, "like with like": True}
 CHANGED = {"everywhere": (REST, CARE, MEAL), "at rest": (REST,)}  # where a change shows
@@ -106,14 +106,7 @@ def false_flags_of(mix: Mix, patients: int, seed: int) -> dict[str, Any]:
         judged = ~np.isnan(flags.chart.centre) & ~np.isnan(flags.chart.ewma)
         result[name] = {}
         for window, part in WINDOWS.items():
-            each = flags.new[:, :, part].sum(axis=(0, 2)) / patients
-            counts = flags.new[:, :, part].sum(axis=(1, 2))
-            result[name][window] = {
-                "all measures": float(each.sum()),
-                "standard error": float(counts.std() / np.sqrt(patients)),
-                "by measure": {measure.key: float(rate) for measure, rate in zip(FLAGGING, each, strict=True)},
-                "days compared": float(judged[:, part].mean()),
-            }
+            result[name][window] = flags.opened_in(part) | {"days compared": float(judged[:, part].mean())}
     return result
 
 

@@ -41,11 +41,10 @@ from benchmarks.changes import (
 )
 from benchmarks.measure_choice import choice_of_measures
 from benchmarks.series import LEVEL, SCENARIOS, SPREAD, Scenario, series
-from benchmarks.situations import SITUATIONS
+from benchmarks.situations import SITUATIONS, WINDOWS
 from reports.measures import DEFAULT_THRESHOLDS
 from reports.statistics.estimates import day_intervals
 
-WINDOWS = {"first 60 days": slice(7, 67), "next 60 days": slice(67, 127)}  # days on which a comparison is possible
 WARD = 20
 PARTS = ("false flags", "steps", "situations", "others")
 RULES: dict[str, dict[str, Any]] = {
@@ -67,14 +66,9 @@ def false_flags(scenario: Scenario, patients: int, seed: int) -> dict[str, Any]:
     flags = flags_of(values, FLAGGING, DEFAULT_THRESHOLDS)
     result: dict[str, Any] = {}
     for name, window in WINDOWS.items():
-        each = flags.new[:, :, window].sum(axis=(0, 2)) / patients
-        counts = flags.new[:, :, window].sum(axis=(1, 2))
-        result[name] = {
-            "all measures": float(each.sum()),
-            "standard error": float(counts.std() / np.sqrt(patients)),
-            "patients without any": float((counts == 0).mean()),
+        result[name] = flags.opened_in(window) | {
+            "patients without any": float((~flags.new[:, :, window].any(axis=(1, 2))).mean()),
             "days on the list": float(flags.open[:, :, window].any(axis=1).mean()),
-            "by measure": {measure.key: float(rate) for measure, rate in zip(FLAGGING, each, strict=True)},
         }
     lengths = flags.days_open()
     result["days open"] = {"median": float(np.median(lengths)), "90 %": float(np.quantile(lengths, 0.9))}

@@ -7,7 +7,6 @@ from inference.faces import Floats
 from inference.runtime import Network
 from pmfer.bundle import Bundle, BundleCard
 from pmfer.errors import BundleError
-from pmfer.facs import is_refused
 
 OUTPUTS = ["expression", "au_phrase"]
 ATTENTION = "attention"
@@ -87,8 +86,7 @@ def remove_covered(card: BundleCard, scores: Floats, visible: Floats) -> tuple[F
         The scores, NaN where removed; the share of each face that is covered, [N], 0..1; which faces are refused, [N].
     """
     regions = tuple(card.visible_from)
-    covered = visible < np.array(list(card.visible_from.values()), np.float32)
-    refused = np.array([is_refused([regions[place] for place in np.flatnonzero(face)]) for face in covered], bool)
+    covered, refused = card.covered(visible)
     kept = scores.copy()
     for place, phrase in enumerate(card.au_phrases, start=len(card.expressions)):
         if phrase.region in regions:

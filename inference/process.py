@@ -23,7 +23,7 @@ from typing import Any, Self
 
 import polars as pl
 
-from inference.options import BATCH_SIZE, ScoringOptions, VideoLimits
+from inference.options import ScoringOptions, VideoLimits
 from inference.scored import Progress, ScoredVideo, VideoSummary
 from pmfer.bundle import Bundle
 from pmfer.errors import BundleError, ConfigurationError, QuarantineReason, VideoError
@@ -54,22 +54,14 @@ class ScoringProcess:
         bundle: Bundle,
         options: ScoringOptions,
         limits: VideoLimits,
-        *,
-        batch_size: int = BATCH_SIZE,
-        threads: int = 2,
         scratch: Path | None = None,
     ) -> None:
-        """Takes the arguments of Scorer, and a folder for temporary files; None: the system's.
-
-        The process is started with the first video.
-        """
+        """The process is started with the first video; `scratch`: folder for temporary files; None: the system's."""
         self._setup = {
             "bundle": str(bundle.path),
             "digest": bundle.digest,
             "options": asdict(options),
             "limits": asdict(limits),
-            "batch_size": batch_size,
-            "threads": threads,
             "scratch": str(scratch.absolute()) if scratch else None,
         }
         self._limits = limits

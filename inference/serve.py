@@ -59,8 +59,7 @@ def _scorer(setup: dict[str, Any], limits: VideoLimits) -> Scorer:
     bundle = load_bundle(setup["bundle"])
     if bundle.digest != setup["digest"]:
         raise BundleError(f"bundle {bundle.path}: changed while it was in use; restore it and run again")
-    options = ScoringOptions(**setup["options"])
-    return Scorer(bundle, options, batch_size=setup["batch_size"], threads=setup["threads"], limits=limits)
+    return Scorer(bundle, ScoringOptions(**setup["options"]), limits=limits)
 
 
 def _serve(scorer: Scorer, limits: VideoLimits, request: dict[str, Any], replies: int) -> tuple[dict[str, Any], bytes]:

@@ -21,7 +21,7 @@ from pmfer.decision import Decision, undecided
 from pmfer.expressions import EXPRESSIONS
 from pmfer.model import Pmfer
 from pmfer.onnx_graph import remove_source_locations, store_in_half_precision
-from pmfer.prompts import AU_COUNT, PHRASES, Tokenizer, class_prompt, collate, phrase_prompt
+from pmfer.prompts import AU_COUNT, PHRASES, class_prompt, collate, phrase_prompt
 
 PROMPTS_PER_CLASS = 64  # sampled prompts averaged into one class embedding
 BAKE_SEED = 20240919
@@ -39,10 +39,10 @@ class BakedText:
 
 
 @torch.no_grad()
-def bake(model: Pmfer, tokenizer: Tokenizer, wordings: Sequence[Sequence[str]] = STANDARD_WORDINGS) -> BakedText:
+def bake(model: Pmfer, wordings: Sequence[Sequence[str]] = STANDARD_WORDINGS) -> BakedText:
     """Average the embeddings of many prompts per class, and of all wordings per phrase (default: those of facs)."""
     model.eval()
-    device = model.log_scale.device
+    device, tokenizer = model.log_scale.device, model.tokenizer
     rng = random.Random(BAKE_SEED)
     classes = []
     for expression in EXPRESSIONS:
@@ -96,7 +96,7 @@ class InferenceModel(nn.Module):
 
 def undecided_model(model: Pmfer) -> InferenceModel:
     """The inference model with the standard phrases and unadjusted logits."""
-    return InferenceModel(model, bake(model, model.tokenizer))
+    return InferenceModel(model, bake(model))
 
 
 @torch.no_grad()

@@ -85,7 +85,7 @@ class Teachers:
         for path in checkpoints:
             _, model, normalisation, _ = load_checkpoint(Path(path))
             model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
-            self.members.append((model, bake(model, model.tokenizer).classes, normalisation))
+            self.members.append((model, bake(model).classes, normalisation))
 
     @torch.no_grad()
     def answers(self, pictures: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pmfer.errors import BundleError
+from pmfer.facs import is_refused
 
 if TYPE_CHECKING:  # the settings import this module for every command, and must not wait for numpy
     import numpy as np
@@ -97,6 +98,14 @@ class BundleCard:
         """
         limits: dict[str, float] = self.calibration.get("visible_from", {})
         return limits
+
+    def covered(self, visible: "NDArray[np.float32]") -> "tuple[NDArray[np.bool_], NDArray[np.bool_]]":
+        """By the visible shares [N, R] of the regions: which are covered, [N, R], and which faces are refused, [N]."""
+        import numpy as np
+
+        covered = visible < np.array(list(self.visible_from.values()), np.float32)
+        regions = np.array(list(self.visible_from))
+        return covered, np.array([is_refused(regions[face].tolist()) for face in covered], bool)
 
 
 @dataclass(frozen=True)
@@ -242,7 +251,7 @@ def _read_card(path: Path) -> tuple[BundleCard, str]:
         )
     try:
         return _parse_card(document), str(document["digest"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"bundle {path.parent}: {CARD_FILE} lacks or misstates a field ({error!r})") from None
 
 

@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -131,18 +131,28 @@ class TrainConfig(_Section):
         return self.model_copy(update={"schedule": self.schedule.model_copy(update={"seed": seed})})
 
 
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read any TOML file.
+
+    Raises:
+        ConfigurationError: the file is missing or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error.strerror}); give the path of a TOML file") from None
+    except ValueError as error:  # TOMLDecodeError, or UnicodeDecodeError in another encoding
+        raise ConfigurationError(f"{path}: not valid TOML ({error})") from None
+
+
 def read_config(path: Path) -> TrainConfig:
-    """Read a TOML file.
+    """Read the TOML file of a training run.
 
     Raises:
         ConfigurationError: the file is missing or not TOML, a key is unknown or a value is out of range.
     """
     try:
-        return TrainConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read ({error.strerror}); give the path of a TOML file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path}: not valid TOML ({error})") from None
+        return TrainConfig.model_validate(read_toml(path))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

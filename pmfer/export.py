@@ -76,63 +76,46 @@ def export_bundle(
     config, model, normalisation, epochs = load_checkpoint(checkpoint)
     if start_share:
         blend_with_start(model, config, start_share)
-    own = _read_own_phrases(phrases, config) if phrases else ()
+    read = read_phrases if config.backend == "clip" else read_trained_phrases  # CLIP's text encoder knows all words
+    own = read(phrases) if phrases else ()
+    baked = phrase_set(own)
     has_visibility = config.data.landmarks and config.loss.visibility > 0
     decision = _decide(model, valid, normalisation, own, has_visibility=has_visibility)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as scratch:
         folder = Path(scratch) / "new"
         folder.mkdir()
-        text = bake(model, model.tokenizer, [phrase.wordings for phrase in phrase_set(own)])
+        text = bake(model, [phrase.wordings for phrase in baked])
         write_onnx(InferenceModel(model, text, decision), config.size_px, folder / WEIGHTS_FILE)
-        spec = InputSpec(config.size_px, model.image_encoder.channels, normalisation.mean, normalisation.std)
-        training = {
-            "data": f"{source[0]}, split train",
-            "terms": source[1],
-            "epochs": epochs,
-            "code_version": __version__,
-            "start": config.start or (config.clip.checkpoint if config.backend == "clip" else None),
-            "start_share": start_share,
-            "config": config.model_dump(mode="json"),
-        }
-        card = _card(config.name, spec, crop, decision, sha256_file(folder / WEIGHTS_FILE), own, training)
-        write_card(folder, card)
-        splits = {"valid": valid} | ({"test": test} if test else {})
-        card = replace(card, metrics=_metrics(load_bundle(folder), splits) | {"test_looks": test_looks})
-        write_card(folder, card)
-        (folder / MODEL_CARD_FILE).write_text(render_model_card(card), encoding="utf-8")
-        load_bundle(folder)
+        card = BundleCard(
+            name=config.name,
+            format_version=FORMAT_VERSION,
+            weights_sha256=sha256_file(folder / WEIGHTS_FILE),
+            input=InputSpec(config.size_px, model.image_encoder.channels, normalisation.mean, normalisation.std),
+            crop=crop,
+            expressions=EXPRESSION_NAMES,
+            au_phrases=tuple(phrase.card for phrase in baked),
+            prompt_set_sha256=phrase_set_sha256(own),
+            calibration=asdict(decision),
+            training=_training(config, epochs, source, start_share),
+            metrics={},
+        )
+        _write_cards(folder, card, {"valid": valid} | ({"test": test} if test else {}), test_looks)
         _replace(folder, out)
     return load_bundle(out)
 
 
-def _read_own_phrases(path: Path, config: TrainConfig) -> tuple[BakedPhrase, ...]:
-    """Read a user's phrases. The compact text encoder only knows the words of its training; CLIP's knows many more."""
-    return read_phrases(path) if config.backend == "clip" else read_trained_phrases(path)
-
-
-def _card(
-    name: str,
-    spec: InputSpec,
-    crop: dict[str, CropGeometry],
-    decision: Decision,
-    weights_sha256: str,
-    own: Sequence[BakedPhrase],
-    training: dict[str, Any],
-) -> BundleCard:
-    return BundleCard(
-        name=name,
-        format_version=FORMAT_VERSION,
-        weights_sha256=weights_sha256,
-        input=spec,
-        crop=crop,
-        expressions=EXPRESSION_NAMES,
-        au_phrases=tuple(phrase.card for phrase in phrase_set(own)),
-        prompt_set_sha256=phrase_set_sha256(own),
-        calibration=asdict(decision),
-        training=training,
-        metrics={},
-    )
+def _training(config: TrainConfig, epochs: int, source: tuple[str, str], start_share: float) -> dict[str, Any]:
+    """What the card says of the training."""
+    return {
+        "data": f"{source[0]}, split train",
+        "terms": source[1],
+        "epochs": epochs,
+        "code_version": __version__,
+        "start": config.start or (config.clip.checkpoint if config.backend == "clip" else None),
+        "start_share": start_share,
+        "config": config.model_dump(mode="json"),
+    }
 
 
 def _decide(
@@ -156,6 +139,15 @@ def _decide(
     limits = coverage_limits(visible, REGIONS) if has_visibility else {}
     labels = strict_label(valid.votes)
     return decide(_log(expressions), _log(corrupted), labels, votes.mean(0), tuple(offsets), limits)
+
+
+def _write_cards(folder: Path, card: BundleCard, splits: dict[str, Faces], test_looks: int | None) -> None:
+    """Measure the graph in the folder, which needs a card for that, and write both cards with the figures."""
+    write_card(folder, card)
+    card = replace(card, metrics=_metrics(load_bundle(folder), splits) | {"test_looks": test_looks})
+    write_card(folder, card)
+    (folder / MODEL_CARD_FILE).write_text(render_model_card(card), encoding="utf-8")
+    load_bundle(folder)
 
 
 def _metrics(bundle: Bundle, splits: dict[str, Faces]) -> dict[str, Any]:

@@ -5,6 +5,9 @@ A NaN row of probabilities means that no face was found: there is no answer, so 
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from scipy.stats import binomtest  # type: ignore[attr-defined]  # scipy has no types
 from sklearn.metrics import average_precision_score, confusion_matrix, f1_score, roc_auc_score
 
 Probabilities = npt.NDArray[np.float32]  # [N, E], rows sum to 1
@@ -14,7 +17,7 @@ Labels = npt.NDArray[np.int64]  # [N], index of a class; -1: none
 NO_ANSWER = -1
 MIN_WITHIN = 5  # fewest faces with the unit, and without it, for an AUROC within an expression
 CALIBRATION_BINS = 15  # of equal width
-NORMAL_95 = 1.959964  # two-sided 95 % quantile of the standard normal distribution
+TEMPERATURES = (0.2, 5.0)  # lowest and highest
 
 
 def answers(probabilities: Probabilities) -> Labels:
@@ -33,10 +36,8 @@ def wilson_interval(right: int, total: int) -> tuple[float, float] | None:
     """95 % confidence interval of a share (Wilson, 1927)."""
     if total == 0:
         return None
-    share, z2 = right / total, NORMAL_95**2
-    middle = share + z2 / (2 * total)
-    half = NORMAL_95 * np.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
-    return float(max(0, (middle - half) / (1 + z2 / total))), float(min(1, (middle + half) / (1 + z2 / total)))
+    interval = binomtest(right, total).proportion_ci(0.95, "wilson")
+    return float(interval.low), float(interval.high)
 
 
 def macro_f1(probabilities: Probabilities, labels: Labels) -> float | None:
@@ -156,23 +157,17 @@ def _both_known(scores: Floats, intensities: Floats) -> tuple[Floats, npt.NDArra
 def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
     """Temperature that minimises the cross entropy of logits [N, E] against labels [N] (Guo et al., 2017).
 
-    Found by golden-section search. Labels below 0 are ignored; the result is 1 if there are no others. The labels are
+    Labels below 0 are ignored; the result is 1 if there are no others. The labels are
     used instead of the votes because readers take a probability for the chance of being right; fitted to the votes, the
     model would reproduce the raters' disagreement.
     """
     known = labels >= 0
     if not known.any():
         return 1.0
-    logits, votes = logits[known], np.eye(logits.shape[1])[labels[known]]
-    low, high = np.log(0.2), np.log(5.0)
-    ratio = (np.sqrt(5) - 1) / 2
+    own = np.arange(known.sum()), labels[known]
 
     def loss(log_temperature: float) -> float:
-        scaled = logits / np.exp(log_temperature)
-        log_sum = np.log(np.exp(scaled - scaled.max(1, keepdims=True)).sum(1)) + scaled.max(1)
-        return float((log_sum - (votes * scaled).sum(1)).mean())
+        return float(-log_softmax(logits[known] / np.exp(log_temperature), axis=1)[own].mean())
 
-    for _ in range(40):
-        left, right = high - ratio * (high - low), low + ratio * (high - low)
-        low, high = (low, right) if loss(left) < loss(right) else (left, high)
-    return float(np.exp((low + high) / 2))
+    best = minimize_scalar(loss, bounds=np.log(TEMPERATURES), options={"xatol": 1e-8})  # type: ignore[no-untyped-call]
+    return float(np.exp(best.x))

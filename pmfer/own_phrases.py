@@ -17,7 +17,6 @@ import difflib
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pmfer.bundle import AuPhrase
+from pmfer.config import read_toml
 from pmfer.errors import ConfigurationError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import ACTION_UNITS, AU_COLUMNS, NEUTRAL_PHRASES, Region
@@ -77,12 +77,7 @@ def read_phrases(path: Path) -> tuple[BakedPhrase, ...]:
         ConfigurationError: the file is missing or not TOML, a key is not a valid column name or already taken, or a
             value is wrong.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read ({error.strerror}); give a TOML file of phrases") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not valid TOML ({error}); see docs/bundle.md") from None
+    tables = read_toml(path)
     if not tables:
         raise ConfigurationError(f"{path}: contains no phrases; see docs/bundle.md")
     return tuple(_parse(path, key, table) for key, table in tables.items())

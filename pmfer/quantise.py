@@ -17,7 +17,6 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 
 from pmfer.bundle import INT8_FILE, MODEL_CARD_FILE, Bundle, InputSpec, load_bundle, sha256_file, write_card
 from pmfer.datasets import KINDS, Faces, load_faces, read_samples, strict_label
-from pmfer.datasets.load import GREY
 from pmfer.errors import PmferError
 from pmfer.evaluate import run_bundle
 from pmfer.metrics import accuracy
@@ -54,8 +53,8 @@ def _read(data: Path, kind: str | None, size_px: int) -> tuple[Faces, dict[str, 
     spread = np.zeros(len(train), bool)
     spread[np.linspace(0, len(train) - 1, min(FACES, len(train))).astype(int)] = True
     measured = ("valid", "test") if "test" in samples.splits else ("valid",)
-    faces = {split: load_faces(samples.in_split(split), size_px, GREY) for split in measured}
-    return load_faces(train.take(spread), size_px, GREY), faces
+    faces = {split: load_faces(samples.in_split(split), size_px) for split in measured}
+    return load_faces(train.take(spread), size_px), faces
 
 
 def add_int8(bundle: Bundle, training: Faces, measured: dict[str, Faces]) -> Bundle:

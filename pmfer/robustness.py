@@ -18,12 +18,11 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from pmfer.brush import Floats
-from pmfer.bundle import Bundle
+from pmfer.bundle import Bundle, BundleCard
 from pmfer.cover_kinds import HELD_OUT, TRAINED
 from pmfer.covers import draw_cover, visibility
 from pmfer.datasets import Faces, strict_label
 from pmfer.evaluate import run_graph
-from pmfer.facs import is_refused
 from pmfer.metrics import accuracy, expected_calibration_error, macro_recall
 
 Images = npt.NDArray[np.uint8]
@@ -142,18 +141,18 @@ def measure_robustness(bundle: Bundle, faces: Faces, placed: Floats | None = Non
         TrainingError: the crops have another size than the bundle takes.
     """
     labels = strict_label(faces.votes)
-    limits = bundle.card.visible_from
+    card = bundle.card
     clean = run_graph(bundle, faces.images, int8=int8)
-    rows = [_row(CLEAN, clean, labels, limits)]
+    rows = [_row(CLEAN, clean, labels, card)]
     for name in CORRUPTIONS:
-        rows.append(_row(name, run_graph(bundle, corrupt(faces.images, name), int8=int8), labels, limits))
+        rows.append(_row(name, run_graph(bundle, corrupt(faces.images, name), int8=int8), labels, card))
     if placed is None:
         return rows
     for kind in (*HELD_OUT, *TRAINED):
         covered, visible = cover(faces.images, placed, kind)
         scores = run_graph(bundle, covered, int8=int8)
-        row = _row(f"{kind} (not trained)" if kind in HELD_OUT else kind, scores, labels, limits)
-        rows.append(_with_cover_figures(row, scores, clean, visible, limits))
+        row = _row(f"{kind} (not trained)" if kind in HELD_OUT else kind, scores, labels, card)
+        rows.append(_with_cover_figures(row, scores, clean, visible, card))
     return rows
 
 
@@ -162,12 +161,7 @@ def least_visible(scores: Mapping[str, Floats]) -> Floats | None:
     return scores["visibility"].min(1) if "visibility" in scores else None
 
 
-def covered_regions(visible: Floats, limits: Mapping[str, float]) -> npt.NDArray[np.bool_]:
-    """Which regions count as covered by the card's limits, bool [N, R], for visible shares [N, R]."""
-    return np.asarray(visible < np.array(list(limits.values()), np.float32))
-
-
-def _row(name: str, scores: Mapping[str, Floats], labels: npt.NDArray[np.int64], limits: Mapping[str, float]) -> Row:
+def _row(name: str, scores: Mapping[str, Floats], labels: npt.NDArray[np.int64], card: BundleCard) -> Row:
     probabilities = scores["expression"]
     row = Row(
         name,
@@ -175,16 +169,14 @@ def _row(name: str, scores: Mapping[str, Floats], labels: npt.NDArray[np.int64],
         macro_recall(probabilities, labels),
         expected_calibration_error(probabilities, labels),
     )
-    if not limits:
+    if not card.visible_from:
         return row
-    covered = covered_regions(scores["visibility"], limits)
-    regions = np.array(list(limits))
-    refused = [is_refused(regions[face].tolist()) for face in covered]
-    return replace(row, refused=float(np.mean(refused)), flagged=float(covered.any(1).mean()))
+    covered, refused = card.covered(scores["visibility"])
+    return replace(row, refused=float(refused.mean()), flagged=float(covered.any(1).mean()))
 
 
 def _with_cover_figures(
-    row: Row, scores: Mapping[str, Floats], clean: Mapping[str, Floats], truth: Floats, limits: Mapping[str, float]
+    row: Row, scores: Mapping[str, Floats], clean: Mapping[str, Floats], truth: Floats, card: BundleCard
 ) -> Row:
     """The row with the figures that need faces with a known cover; truth: visible share of each region, [N, R]."""
     covered_visible, clean_visible = least_visible(scores), least_visible(clean)
@@ -193,8 +185,10 @@ def _with_cover_figures(
     is_clean = np.repeat([0, 1], [len(covered_visible), len(clean_visible)])
     area = roc_auc_score(is_clean, np.concatenate([covered_visible, clean_visible]))
     hiding = truth.min(1) <= 1 - HIDES
-    share = covered_regions(scores["visibility"], limits)[hiding].any(1).mean() if limits and hiding.any() else None
-    return replace(row, auroc=float(area), flagged_of_hiding=None if share is None else float(share))
+    row = replace(row, auroc=float(area))
+    if not card.visible_from or not hiding.any():
+        return row
+    return replace(row, flagged_of_hiding=float(card.covered(scores["visibility"])[0][hiding].any(1).mean()))
 
 
 def render_robustness(rows: list[Row]) -> str:

@@ -104,7 +104,7 @@ def run_robustness(bundle: str, data: Path, split: str, landmarks: Path | None, 
     """Measure a bundle on corrupted and, given a landmark file, on covered faces; returns the table in Markdown."""
     loaded = load_bundle(bundle)
     samples = read_samples(data, kind).with_valid().in_split(split)
-    faces = load_faces(samples, loaded.card.input.size_px, 1)
+    faces = load_faces(samples, loaded.card.input.size_px)
     placed = read_shapes(landmarks, faces.names).placed if landmarks else None
     return render_robustness(measure_robustness(loaded, faces, placed, int8=int8))
 

@@ -206,10 +206,8 @@ def write_landmark_file(splits: Sequence[Faces], mesh: FaceMesh, out: Path) -> i
         out: file to write; its folder is created.
 
     Raises:
-        TrainingError: the faces are not grey pictures, or their names are not unique.
+        TrainingError: the names of the faces are not unique.
     """
-    if any(faces.images.ndim != 3 for faces in splits):
-        raise TrainingError("face points are found on grey pictures; read the data set with one channel")
     names = [name for faces in splits for name in faces.names]
     if len(set(names)) != sum(len(faces) for faces in splits):
         raise TrainingError("several pictures of the data set have the same name; give each a unique name")

@@ -42,7 +42,7 @@ def charts_of(
         daily: rows of `reports.daily.daily_values` by patient; days after `day` are ignored.
         day: the last day charted.
         thresholds: limits for the baseline and the rules.
-        accepted: first day of an accepted level by patient and Measure.key; days after `day` are ignored.
+        accepted: first day, up to `day`, of an accepted level by patient and Measure.key.
         parts: rows of `reports.situations.daily_parts` by patient; if None or empty, days are compared as they are.
     """
     known = {patient_id: rows.filter(pl.col("session_date") <= day) for patient_id, rows in daily.items()}
@@ -66,14 +66,14 @@ def _charted_together(
     made: Mapping[str, MadeOf | None],
 ) -> dict[str, Charted]:
     """The charts of patients who are either all compared like with like, or none of them."""
-    first, day = days[0], days[-1]
+    first = days[0]
     values = np.full((len(known), len(measures), len(days)), np.nan)
     restart = np.zeros((len(known), len(measures)), dtype=np.int64)
     for of_patient, levels, (patient_id, rows) in zip(values, restart, known.items(), strict=True):
         at = [(when - first).days for when in rows["session_date"]]
         of_patient[:, at] = rows.select(pl.col(m.key).cast(pl.Float64).fill_null(np.nan) for m in measures).to_numpy().T
         since = accepted.get(patient_id, {})
-        levels[:] = [max((since[m.key] - first).days, 0) if since.get(m.key, date.max) <= day else 0 for m in measures]
+        levels[:] = [max((since.get(m.key, first) - first).days, 0) for m in measures]
     sensitivity = sensitivity_of(tuple(measures) * len(known), thresholds)
     parts = side_by_side([made_of for patient_id in known if (made_of := made[patient_id]) is not None])
     chart = control_chart(values.reshape(-1, len(days)), sensitivity, thresholds, restart.reshape(-1), parts)

@@ -106,52 +106,37 @@ class ReportReader:
         return self._each(self._together(patient_ids, day, days, self._quarantine_of(day)), day, days)
 
     def night(self, day: date, days: int) -> NightData | None:
-        """Read everything for the reports of a day, see `patients` and `ward`; None for a day without any session.
+        """Read everything for the reports of a day, see `patients` and `house`; None for a day without any session.
+
+        A patient belongs to the ward named by the latest session of the `days` days that names one.
 
         Raises:
             ReportError: no run with this bundle and these options is on record.
         """
-        recorded = self.patients_of_day(day)
-        if recorded is None:
+        stored = queries.night_summaries(self.connection, day, self.scoring)["patient_id"]
+        recorded = pl.concat([stored, self._quarantine_of(day)["patient_id"]])
+        if recorded.is_empty():
             return None
-        house, places = self.ward(day, days), self._ward_of_patients(day, days)
-        wards = {ward: _of_ward(house, ward, places) for ward in self.wards(day, days)}
-        return NightData(self._each(house, day, days), tuple(recorded), house, wards)
+        house, places = self.house(day, days), self._ward_of_patients(day, days)
+        wards = {ward: _of_ward(house, ward, places) for ward in sorted({ward for ward in places.values() if ward})}
+        return NightData(self._each(house, day, days), tuple(recorded.drop_nulls().unique().sort()), house, wards)
 
-    def ward(self, day: date, days: int, ward: str | None = None) -> ReportData:
-        """Read everything that an overview needs, of the whole facility or of one ward.
+    def house(self, day: date, days: int) -> ReportData:
+        """Read everything that the overview of the whole facility needs, also quarantined sessions of unknown patients.
 
         It covers patients with a session in the last `days` days or one in quarantine on `day`; all others are assumed
-        to have left. A patient belongs to the ward named by the latest of those sessions that names one.
-
-        Args:
-            day: the day reported.
-            days: number of days drawn.
-            ward: one of `wards`; None: the facility, including quarantined sessions whose patient is unknown.
+        to have left.
 
         Raises:
             ReportError: no run with this bundle and these options is on record.
         """
-        quarantined, places = self._quarantine_of(day), self._ward_of_patients(day, days)
-        everybody = sorted({*places, *quarantined["patient_id"].drop_nulls()})
-        if ward is not None:
-            everybody = [patient_id for patient_id in everybody if places.get(patient_id) == ward]
-        house = self._together(everybody, day, days, quarantined)
-        return house if ward is None else _of_ward(house, ward, places)
-
-    def wards(self, day: date, days: int) -> tuple[str, ...]:
-        """The wards of the patients seen in the `days` days that end with `day`, in order; empty if none is named."""
-        return tuple(sorted({ward for ward in self._ward_of_patients(day, days).values() if ward}))
+        quarantined = self._quarantine_of(day)
+        everybody = sorted({*self._ward_of_patients(day, days), *quarantined["patient_id"].drop_nulls()})
+        return self._together(everybody, day, days, quarantined)
 
     def _ward_of_patients(self, day: date, days: int) -> dict[str, str | None]:
         seen = queries.patients_seen(self.connection, until=day, days=days)
         return dict(seen.select("patient_id", "ward").iter_rows())
-
-    def patients_of_day(self, day: date) -> list[str] | None:
-        """Patients with a session that day, stored or in quarantine, in order; None for a day without any session."""
-        stored = queries.night_summaries(self.connection, day, self.scoring)["patient_id"]
-        patients = pl.concat([stored, self._quarantine_of(day)["patient_id"]])
-        return None if patients.is_empty() else patients.drop_nulls().unique().sort().to_list()
 
     def summaries(self, patient_ids: Collection[str], day: date) -> pl.DataFrame:
         """Rows of session_summary up to `day`, with smiles_per_min and closed_s from their episodes.

@@ -208,7 +208,7 @@ def _moment(frame: dict[str, Any], session: dict[str, Any], usual: Usual, files:
         value=frame["value"],
         phrases=leading_phrases({column: frame[column] for column in AU_COLUMNS}, usual, MOMENT_PHRASES),
         file=None if file is None else PurePosixPath(file).name,
-        situation=session.get("situation"),
+        situation=session["situation"],
     )
 
 

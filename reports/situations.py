@@ -33,8 +33,7 @@ def daily_parts(summary: pl.DataFrame, kept: pl.DataFrame, thresholds: Threshold
         patient_id, session_date, situation, measure (Measure.key), value (mean over the scored frames, in the measure's
         unit) and frames (f64, scored).
     """
-    states = "situation" in summary.columns
-    if not states or (summary["situation"].null_count() == summary.height and kept["situation"].is_null().all()):
+    if summary["situation"].is_null().all() and kept["situation"].is_null().all():
         return _nothing()
     days = kept.filter(pl.col("situation").is_null() & pl.col("value").is_not_null())
     parted = kept.filter(pl.col("situation").is_not_null() & pl.col("value").is_not_null())

@@ -108,7 +108,7 @@ def trends_of(
     day: date,
     missing: Lack,
     thresholds: Thresholds,
-    intervals: Mapping[str, tuple[float, float]] | None = None,
+    intervals: Mapping[str, tuple[float, float]] = MappingProxyType({}),
     accepted: Mapping[str, date] = MappingProxyType({}),
 ) -> tuple[Trend, ...]:
     """The last weeks of each measure up to `day`, with its finding for that day.
@@ -120,10 +120,8 @@ def trends_of(
         missing: why the day has no values, if it has none.
         thresholds: limits for the baseline and the rules, and the number of days drawn.
         intervals: of the day's values by Measure.key, see `daily.session_intervals`.
-        accepted: by Measure.key, the first day of a level that a person accepted as the new usual one; days after
-            `day` are ignored.
+        accepted: by Measure.key, the first day, up to `day`, of a level that a person accepted as the usual one.
     """
-    accepted = {key: since for key, since in accepted.items() if since <= day}
     daily, chart, days, made_of = charted
     first_day = day - timedelta(days=thresholds.trend_days - 1)
     drawn = daily.filter(pl.col("session_date").is_between(first_day, day)).sort("session_date")
@@ -147,7 +145,7 @@ def trends_of(
         finding = find(measure, today, baseline, lack, signals_of(chart, row, days), recent, episode, why)
         finding = replace(
             finding,
-            interval=None if today is None or intervals is None else intervals.get(measure.key),
+            interval=None if today is None else intervals.get(measure.key),
             mean_since=mean_since(chart, row) if episode and episode.closed is None else None,
             stage=stage_of(finding, day, since, thresholds),
             usual=None if new else usual[row],

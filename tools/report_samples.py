@@ -238,7 +238,7 @@ def read_report(reader: ReportReader, patient_id: str, day: date = TODAY) -> Pat
 
 def read_overview(reader: ReportReader, day: date = TODAY) -> WardReport:
     """Read the data of all patients and make the overview."""
-    return compare_ward(reader.ward(day, DEFAULT_THRESHOLDS.trend_days), day, DEFAULT_THRESHOLDS)
+    return compare_ward(reader.house(day, DEFAULT_THRESHOLDS.trend_days), day, DEFAULT_THRESHOLDS)
 
 
 def sample_report(reader: ReportReader, patient_id: str) -> PatientReport:
@@ -249,7 +249,7 @@ def sample_report(reader: ReportReader, patient_id: str) -> PatientReport:
 
 def sample_ward(reader: ReportReader) -> WardReport:
     """The ward overview of all samples."""
-    return compare_ward(with_history(reader.ward(TODAY, DEFAULT_THRESHOLDS.trend_days)), TODAY, DEFAULT_THRESHOLDS)
+    return compare_ward(with_history(reader.house(TODAY, DEFAULT_THRESHOLDS.trend_days)), TODAY, DEFAULT_THRESHOLDS)
 
 
 def many_sessions(data: ReportData, count: int) -> ReportData:

@@ -92,7 +92,7 @@ def _read_folders(root: Path) -> Samples:
 
 
 def _label_rows(path: Path) -> Iterator[tuple[str, list[int]]]:
-    with path.open(encoding="utf-8", newline="") as stream:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
         for number, row in enumerate(csv.reader(stream), start=1):
             cells = row[-len(VOTE_COLUMNS) :]
             if len(row) <= len(VOTE_COLUMNS) or not all(_is_count(cell) for cell in cells):

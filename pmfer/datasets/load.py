@@ -6,9 +6,10 @@ For training, the pictures are read into one array: in memory or, if they are to
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,12 @@ import numpy.typing as npt
 import polars as pl
 
 from pmfer.datasets import ferplus, layouts, manifest, published
-from pmfer.datasets.pictures import Picture, PictureError, PictureSource, read_picture, read_pictures, resize
+from pmfer.datasets.pictures import PictureError, PictureSource, read_picture, read_pictures, resize
 from pmfer.datasets.samples import Faces, Samples, worth_training
 from pmfer.errors import TrainingError
 from pmfer.picture_file import Unreadable
 
 MEMORY_LIMIT = 2 * 1024**3  # bytes; if the pictures take more, they go to a file
-GREY = 1  # channels of the faces that training and its measurements use
 log = logging.getLogger("pmfer.datasets")
 
 
@@ -68,12 +68,10 @@ def find_kind(path: Path, kind: str | None = None) -> str:
         raise TrainingError(f"data set '{kind}': not known; use one of {', '.join(KINDS)}")
     if not path.exists():
         raise TrainingError(f"{path}: no such file or folder; name a manifest or the folder of a data set")
-    for name in KINDS if kind is None else ():
-        if KINDS[name].is_here(path):
-            return name
-    if kind is None:
+    found = kind or next((name for name in KINDS if KINDS[name].is_here(path)), None)
+    if found is None:
         raise TrainingError(f"{path}: not a known data set ({', '.join(KINDS)}); see docs/training.md")
-    return kind
+    return found
 
 
 def read_samples(path: Path, kind: str | None = None) -> Samples:
@@ -110,7 +108,7 @@ def read_training_faces(
     train = train.take(worth_training(train.votes))
     if not len(train):
         raise TrainingError(f"{path}: no training face whose votes agree on an expression; see docs/training.md")
-    return load_faces(train, size_px, GREY, folder), load_faces(valid, size_px, GREY, folder)
+    return load_faces(train, size_px, folder), load_faces(valid, size_px, folder)
 
 
 def read_measured_faces(path: Path, size_px: int, kind: str | None = None) -> tuple[Faces, Faces | None]:
@@ -122,8 +120,8 @@ def read_measured_faces(path: Path, size_px: int, kind: str | None = None) -> tu
         TrainingError: the data set is malformed or has no validation faces.
     """
     samples = read_samples(path, kind).with_valid()
-    test = load_faces(samples.in_split("test"), size_px, GREY) if "test" in samples.splits else None
-    return load_faces(samples.in_split("valid"), size_px, GREY), test
+    test = load_faces(samples.in_split("test"), size_px) if "test" in samples.splits else None
+    return load_faces(samples.in_split("valid"), size_px), test
 
 
 def read_ferplus(path: Path, split: str) -> Faces:
@@ -139,7 +137,7 @@ def read_ferplus(path: Path, split: str) -> Faces:
         reason = str(error).splitlines()[0]
     if reason:
         raise TrainingError(f"{path}: not a FERPlus Parquet file ({reason}); see docs/training.md")
-    return load_faces(ferplus.read(path).in_split(split), ferplus.SIDE, GREY)
+    return load_faces(ferplus.read(path).in_split(split), ferplus.SIDE)
 
 
 def data_terms(path: Path, kind: str | None = None) -> tuple[str, str]:
@@ -148,17 +146,14 @@ def data_terms(path: Path, kind: str | None = None) -> tuple[str, str]:
     return KINDS[name].title, KINDS[name].terms
 
 
-def load_faces(
-    samples: Samples, size_px: int, channels: int, folder: Path | None = None, memory_limit: int = MEMORY_LIMIT
-) -> Faces:
-    """Read every picture as uint8 [size_px, size_px] or [size_px, size_px, 3].
+def load_faces(samples: Samples, size_px: int, folder: Path | None = None, memory_limit: int = MEMORY_LIMIT) -> Faces:
+    """Read every picture in grey, as uint8 [size_px, size_px]: training and its measurements see no colours.
 
     Pictures that cannot be read are left out; one line in the log `pmfer.datasets` counts and names them.
 
     Args:
         samples: cropped faces, or pictures with a face box.
         size_px: side of the faces.
-        channels: 1 grey, 3 RGB.
         folder: folder of the memory-mapped file that is used if the pictures take more than `memory_limit` bytes. The
             file is reused when the same pictures are loaded again. The caller removes the folder.
         memory_limit: bytes.
@@ -169,15 +164,15 @@ def load_faces(
     """
     if samples.cropped is False:
         raise TrainingError(f"{samples.title}: contains whole pictures; training needs face crops")
-    shape = (len(samples), size_px, size_px, *(() if channels == 1 else (channels,)))
+    shape = (len(samples), size_px, size_px)
     if int(np.prod(shape)) <= memory_limit:
         images = np.empty(shape, np.uint8)
-        broken = _fill(images, samples, size_px, channels)
+        broken = _fill(images, samples.sources)
         kept = images[: len(samples) - len(broken)]
     elif folder is None:
         raise TrainingError(f"{samples.title}: {len(samples)} pictures do not fit into memory; name a folder for them")
     else:
-        kept, broken = _in_file(shape, samples, size_px, channels, folder)
+        kept, broken = _in_file(shape, samples, folder)
     _report_unreadable(samples, broken)
     keep = np.ones(len(samples), bool)
     keep[list(broken)] = False
@@ -195,11 +190,12 @@ def pixel_statistics(images: npt.NDArray[np.uint8], chunk: int = 4096) -> tuple[
     return mean, float(np.sqrt((counts * (values - mean) ** 2).sum() / counts.sum()))
 
 
-def _fill(images: npt.NDArray[np.uint8], samples: Samples, size_px: int, channels: int) -> dict[int, str]:
+def _fill(images: npt.NDArray[np.uint8], sources: tuple[PictureSource, ...]) -> dict[int, str]:
     """Write the readable pictures to the front of `images`; returns the rows of the others, with the reasons."""
     broken: dict[int, str] = {}
-    written = 0
-    for row, picture in enumerate(_squares(samples.sources, size_px, channels)):
+    written, size_px = 0, images.shape[1]
+    pictures = read_pictures(sources, lambda source: resize(read_picture(source, channels=1), size_px))
+    for row, picture in enumerate(chain.from_iterable(pictures)):
         if isinstance(picture, PictureError):
             broken[row] = str(picture)
         else:
@@ -208,21 +204,17 @@ def _fill(images: npt.NDArray[np.uint8], samples: Samples, size_px: int, channel
     return broken
 
 
-def _squares(sources: tuple[PictureSource, ...], size_px: int, channels: int) -> Iterator[Picture | PictureError]:
-    for chunk in read_pictures(sources, lambda source: resize(read_picture(source, channels), size_px)):
-        yield from chunk
-
-
 def _in_file(
-    shape: tuple[int, ...], samples: Samples, size_px: int, channels: int, folder: Path
+    shape: tuple[int, int, int], samples: Samples, folder: Path
 ) -> tuple[npt.NDArray[np.uint8], dict[int, str]]:
     """Write the pictures to a file, unless it is there already; a file without a record was not finished."""
     folder.mkdir(parents=True, exist_ok=True)
-    key = hashlib.sha256(json.dumps([samples.title, size_px, channels, list(samples.names)]).encode()).hexdigest()[:16]
+    content = json.dumps([samples.title, shape[1], 1, list(samples.names)])  # 1: the number of channels
+    key = hashlib.sha256(content.encode()).hexdigest()[:16]
     path, record = folder / f"faces-{key}.npy", folder / f"faces-{key}.json"
     if not record.exists():
         images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-        broken = _fill(images, samples, size_px, channels)
+        broken = _fill(images, samples.sources)
         images.flush()
         temporary = record.with_suffix(".tmp")
         temporary.write_text(json.dumps(broken), encoding="utf-8")

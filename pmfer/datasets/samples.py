@@ -144,7 +144,7 @@ class Samples:
 class Faces:
     """The faces of a split, with their pictures in memory or in a memory-mapped file.
 
-    images: uint8 [N, S, S] grey or [N, S, S, 3] RGB. votes: uint8 [N, 10], the eight expressions, then unknown, then
+    images: uint8 [N, S, S], grey. votes: uint8 [N, 10], the eight expressions, then unknown, then
     not a face. subsets: name -> bool [N]. names: of the pictures; may be empty.
     """
 

@@ -85,16 +85,17 @@ class FaceDrawing:
     scale: float = SIDE / 150  # of the outline, which the template draws for a crop of 150 pixels
 
 
-def day_strip(say: Language, sessions: tuple[SessionLine, ...], size: Size = STRIP) -> DayStrip:
+def day_strip(say: Language, sessions: tuple[SessionLine, ...]) -> DayStrip:
     """Lay out the sessions, at least one, on a time line from 6:00 to 22:00, or longer if a session is outside."""
     minutes = [line.minute_of_day for line in sessions]
     first, last = min(HOURS[0], min(minutes) // 60), max(HOURS[1], max(minutes) // 60 + 1)
 
+    room = SITUATION_ROOM if any(line.situation for line in sessions) else 0
+    size = replace(STRIP, height=STRIP.height + room, top=STRIP.top + room)
+
     def x(minute: int) -> float:
         return round(size.left + (size.x_end - size.left) * (minute / 60 - first) / (last - first), 2)
 
-    top = size.top + (SITUATION_ROOM if any(line.situation for line in sessions) else 0)
-    size = replace(size, height=size.height + top - size.top, top=top)
     height = (size.y_end - size.top - LANE_GAP) / 2
     tops = (size.top, size.top + height + LANE_GAP)
     values = ([line.pain_activity for line in sessions], [line.smiling for line in sessions])

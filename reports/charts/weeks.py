@@ -14,7 +14,7 @@ from reports.evidence import CareEvents
 from reports.findings import Finding, State
 from reports.measures import MEASURE_BY_KEY, Concern
 from reports.patient import Glance
-from reports.trends import Trend, TrendPoint
+from reports.trends import Trend
 from reports.words.finding_sentences import day_value
 from reports.words.language import Language, figure, month_name, short_date
 from reports.words.pictures import care_text, glance_text, heat_text, trend_text
@@ -154,7 +154,7 @@ def trend_chart(
         return round(size.y_end - (size.y_end - size.top) * value / top, 2)
 
     placed = [
-        (point, Dot(days.x(point.day), y(point.value), point.in_baseline))
+        (point.day, Dot(days.x(point.day), y(point.value), point.in_baseline))
         for point in trend.points
         if point.value is not None
     ]
@@ -175,10 +175,10 @@ def trend_chart(
         limits=() if steps else tuple(y(limit) for limit in alarm_limits(finding)),
         steps=steps,
         step_width=round(days.width, 2),
-        lines=_runs(placed),
-        dots=tuple(mark for point, mark in placed if point.day != trend.last_day),
+        lines=_paths(_runs(placed, 1)),
+        dots=tuple(dot for day, dot in placed if day != trend.last_day),
         crosses=tuple(days.x(point.day) for point in trend.points if point.value is None),
-        today=next((mark for point, mark in placed if point.day == trend.last_day), None),
+        today=dict(placed).get(trend.last_day),
         interval=None if finding.interval is None else (y(finding.interval[1]), y(finding.interval[0])),
         today_label=day_value(say, finding),
         state=finding.state,
@@ -198,14 +198,7 @@ def glance_chart(say: Language, glance: Glance, trend: Trend, size: Size = GLANC
         return round(size.y_end - (size.y_end - size.top) * value / top, 2)
 
     placed = [(day, Dot(days.x(day), y(value), in_baseline=False)) for day, value in glance.points]
-    runs: list[list[Dot]] = []
-    before: date | None = None
-    for day, dot in placed:
-        if before is not None and (day - before).days <= GLANCE_GAP_DAYS:
-            runs[-1].append(dot)
-        else:
-            runs.append([dot])
-        before = day
+    runs = _runs(placed, GLANCE_GAP_DAYS)
     one_kind = all(point.usual is None for point in trend.points)
     usual = usual_of(trend.finding) if one_kind else None
     firsts = [day for number in range(days.count) if (day := days.first + timedelta(number)).day == 1]
@@ -214,9 +207,9 @@ def glance_chart(say: Language, glance: Glance, trend: Trend, size: Size = GLANC
         size=size,
         text=glance_text(say, glance),
         band=None if usual is None else (y(usual[1]), y(usual[0])),
-        lines=tuple(_path(run) for run in runs if len(run) > 1),
+        lines=_paths(runs),
         dots=tuple(run[0] for run in runs if len(run) == 1),
-        today=placed[-1][1] if placed and placed[-1][0] == glance.last_day else None,
+        today=dict(placed).get(glance.last_day),
         weeks_from=days.x(trend.first_day) - days.width / 2 if trend.first_day > days.first else None,
         x_ticks=tuple(Tick(days.x(day), name) for day, name in zip(firsts, names, strict=True)),
     )
@@ -266,21 +259,21 @@ def care_strip(say: Language, events: CareEvents, first_day: date, last_day: dat
     return CareStrip(size, care_text(say, events), lanes, care_ticks(days, events))
 
 
-def heat_strips(say: Language, trends: Sequence[Trend], size: Size = HEAT) -> tuple[HeatStrip, ...]:
+def heat_strips(say: Language, trends: Sequence[Trend]) -> tuple[HeatStrip, ...]:
     """Lay out the phrases on a common scale of shades."""
     top = axis_top(point.value for trend in trends for point in trend.points if point.value is not None)
-    return tuple(_heat_strip(say, trend, top, size) for trend in trends)
+    return tuple(_heat_strip(say, trend, top) for trend in trends)
 
 
-def _heat_strip(say: Language, trend: Trend, top: float, size: Size) -> HeatStrip:
-    days = Days(size, trend.first_day, trend.last_day)
+def _heat_strip(say: Language, trend: Trend, top: float) -> HeatStrip:
+    days = Days(HEAT, trend.first_day, trend.last_day)
     cells = {
         point.day: Cell(round(days.x(point.day) - days.width / 2, 2), min(SHADES - 1, int(SHADES * point.value / top)))
         for point in trend.points
         if point.value is not None
     }
     return HeatStrip(
-        size, heat_text(say, trend), round(days.width, 2), tuple(cells.values()), cells.get(trend.last_day)
+        HEAT, heat_text(say, trend), round(days.width, 2), tuple(cells.values()), cells.get(trend.last_day)
     )
 
 
@@ -304,18 +297,17 @@ def _model_change(say: Language, days: Days, since: date | None) -> ModelChange 
     return ModelChange(round(x, 2), say("new model") if has_room else "")
 
 
-def _runs(placed: list[tuple[TrendPoint, Dot]]) -> tuple[str, ...]:
-    """SVG paths through values on consecutive days; a lone day makes none."""
-    paths: list[list[Dot]] = []
-    before: TrendPoint | None = None
-    for point, mark in placed:
-        if before is not None and point.day - before.day == timedelta(days=1):
-            paths[-1].append(mark)
+def _runs(placed: Sequence[tuple[date, Dot]], most_days: int) -> list[list[Dot]]:
+    """The values in order, divided wherever two of them are more than this many days apart."""
+    runs: list[list[Dot]] = []
+    for number, (day, dot) in enumerate(placed):
+        if number and (day - placed[number - 1][0]).days <= most_days:
+            runs[-1].append(dot)
         else:
-            paths.append([mark])
-        before = point
-    return tuple(_path(run) for run in paths if len(run) > 1)
+            runs.append([dot])
+    return runs
 
 
-def _path(run: Sequence[Dot]) -> str:
-    return "M" + " L".join(f"{mark.x:g} {mark.y:g}" for mark in run)
+def _paths(runs: Sequence[Sequence[Dot]]) -> tuple[str, ...]:
+    """An SVG path for each run; a lone value makes none."""
+    return tuple("M" + " L".join(f"{dot.x:g} {dot.y:g}" for dot in run) for run in runs if len(run) > 1)

@@ -2,10 +2,11 @@
 
 import atexit
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 from flows.data_folder import DataFolder
-from flows.job import Job, make_job
+from flows.job import make_job
 from flows.plan import NightPlan, examine, plan_night, quarantine_record
 from flows.request import RunRequest
 from flows.scoring import (
@@ -21,19 +22,17 @@ from flows.sources.recordings import QuarantinedSession
 from flows.staging import staging_folder
 from inference.options import ScoringOptions, VideoLimits
 from inference.process import ScoringProcess
+from pmfer.bundle import load_bundle
 from warehouse import quarantine
 from warehouse.store import store_sessions
 
-_scorers: dict[tuple[str, ScoringOptions, VideoLimits], ScoringProcess] = {}
 
-
-def _scorer(job: Job) -> ScoringProcess:
+@cache
+def _scorer(bundle: Path, options: ScoringOptions, limits: VideoLimits) -> ScoringProcess:
     """The child process of all nights that score alike: to start one takes longer than what they score."""
-    key = (job.bundle.digest, job.options, job.limits)
-    if key not in _scorers:
-        _scorers[key] = ScoringProcess(job.bundle, job.options, job.limits)
-        atexit.register(_scorers[key].close)
-    return _scorers[key]
+    scorer = ScoringProcess(load_bundle(bundle), options, limits)
+    atexit.register(scorer.close)
+    return scorer
 
 
 def run_night(source: Path | str, data: DataFolder, night: date) -> NightPlan:
@@ -41,7 +40,7 @@ def run_night(source: Path | str, data: DataFolder, night: date) -> NightPlan:
     job = make_job(RunRequest(source=str(source), data_dir=data.root), night)
     data.require_writable()
     with job.access.writing() as writer, staging_folder(data.staging) as folder:
-        connection, scorer = writer.connection, _scorer(job)
+        connection, scorer = writer.connection, _scorer(job.bundle.path, job.options, job.limits)
         plan = plan_night(connection, list_night(job.source, night), job)
         quarantined = list(plan.quarantined)
         for uri in plan.mended:

@@ -58,21 +58,20 @@ def test_altered_weights_are_refused(copy: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("expressions", list(reversed(EXPRESSION_NAMES))), ("crop", {}), ("calibration", {})]
+    ("field", "value", "said"),
+    [
+        ("expressions", list(reversed(EXPRESSION_NAMES)), "was altered"),
+        ("crop", {}, "was altered"),
+        ("calibration", {}, "was altered"),
+        ("crop", [], "lacks or misstates a field"),
+        ("format_version", 99, "format version 99"),
+    ],
 )
-def test_an_altered_card_is_refused(copy: Path, field: str, value: object) -> None:
+def test_an_altered_card_is_refused(copy: Path, field: str, value: object, said: str) -> None:
     card = json.loads((copy / CARD_FILE).read_text())
     card[field] = value
     (copy / CARD_FILE).write_text(json.dumps(card))
-    with pytest.raises(BundleError, match="was altered"):
-        load_bundle(copy)
-
-
-def test_another_format_version_is_refused(copy: Path) -> None:
-    card = json.loads((copy / CARD_FILE).read_text())
-    card["format_version"] = 99
-    (copy / CARD_FILE).write_text(json.dumps(card))
-    with pytest.raises(BundleError, match="format version 99"):
+    with pytest.raises(BundleError, match=said):
         load_bundle(copy)
 
 

@@ -238,7 +238,7 @@ def test_the_exported_graph_answers_as_torch_does(run_folder: Path, bundle: Bund
     assert epochs == 1
     assert (spec.size_px, spec.channels, len(spec.mean), len(spec.std)) == (48, 3, 3, 3)
     decision = Decision(**bundle.card.calibration)
-    inference = InferenceModel(model, bake(model, model.tokenizer), decision).eval()
+    inference = InferenceModel(model, bake(model), decision).eval()
     pictures = normalise(plain(torch.from_numpy(faces.images[:5]), 48), normalisation)
     with torch.no_grad():
         expected = [output.numpy() for output in inference(pictures)]

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
         ("[schedule]\nepochs = 0", "schedule.epochs: "),
         ("[loss]\nadversary = 0.5", "loss.adversary: "),
         ("not toml =", "not valid TOML"),
+        ("name = 'Stra\xdfe'", "not valid TOML"),  # written as Latin-1
         ("[model]\nchannels = [16, 32, 48, 82]", "model: heads (5) must divide the last of channels (82)"),
         ("[model]\nchannels = [16, 80]", "model: channels and blocks must have one number for each stage"),
         ("[model]\ntext_heads = 3", "model: text_heads (3) must divide text_width (128)"),
@@ -26,7 +27,7 @@ ROOT = Path(__file__).parents[2]
     ],
 )
 def test_a_wrong_configuration_is_named(tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "c.toml").write_text(text)
+    (tmp_path / "c.toml").write_text(text, encoding="latin-1")
     with pytest.raises(ConfigurationError, match=r"c\.toml: " + re.escape(said)):
         read_config(tmp_path / "c.toml")
 

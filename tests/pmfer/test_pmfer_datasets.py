@@ -94,14 +94,16 @@ def test_ferplus_parquet_is_found_out_and_reads_as_a_manifest_too(tmp_path: Path
 
 def test_ferplus_folders_with_and_without_a_face_box(tmp_path: Path) -> None:
     write_picture(tmp_path / "FER2013Train" / "fer0.png", 7)
-    write_csv(tmp_path / "FER2013Train" / "label.csv", "fer0.png,6,3,1,0,0,0,0,0,0,0")
+    write_csv(tmp_path / "FER2013Train" / "label.csv", "\ufefffer0.png,6,3,1,0,0,0,0,0,0,0")
     write_picture(tmp_path / "FER2013Test" / "fer1.png", 9)
     write_csv(tmp_path / "FER2013Test" / "label.csv", 'fer1.png,"(0, 0, 48, 48)",0,0,0,8,2,0,0,0,0,0')
     samples = read_samples(tmp_path)
     assert samples.splits == ("train", "test")
     assert samples.votes[0].tolist() == VOTES
     assert labels(samples) == ["neutral", "sadness"]
-    assert first(load_faces(samples, 48, 1)) == [7, 9]
+    assert first(load_faces(samples, 48)) == [7, 9]
+    (tmp_path / "FER2013Test" / "label.csv").write_bytes("bär.png,0,0,0,8,2,0,0,0,0,0".encode("latin-1"))
+    assert labels(read_samples(tmp_path)) == ["neutral", "sadness"]
     for wrong in ("8,2", "0,0,0,300,2,0,0,0,0,0"):
         write_csv(tmp_path / "FER2013Test" / "label.csv", f"fer1.png,{wrong}")
         with pytest.raises(TrainingError, match=r"label\.csv: row 1: must have a picture's name and ten counts"):
@@ -120,7 +122,7 @@ def test_ferplus_csv_files_go_row_for_row_and_rows_without_a_name_are_left_out(t
     assert samples.names == ("fer0.png", "fer2.png")
     assert samples.splits == ("train", "test")
     assert samples.votes[1].tolist() == [0, 9, 0, 0, 0, 0, 0, 0, 1, 0]
-    assert first(load_faces(samples, 48, 1)) == [5, 7]
+    assert first(load_faces(samples, 48)) == [5, 7]
     write_csv(tmp_path / "fer2013.csv", "emotion,pixels,Usage", "0,1 2 3,Training")
     with pytest.raises(TrainingError, match="as many rows as"):
         read_samples(tmp_path)
@@ -136,8 +138,8 @@ def test_raf_db(place: str, tmp_path: Path) -> None:
     assert labels(samples)[:7] == ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]
     assert samples.in_split("test").names == ("test_0001.jpg",)
     assert EXPRESSION_NAMES.index("contempt") not in samples.classes
-    faces = load_faces(samples, 32, 3)
-    assert faces.images.shape == (8, 32, 32, 3)
+    faces = load_faces(samples, 32)
+    assert faces.images.shape == (8, 32, 32)
     assert strict_label(faces.votes).tolist() == argmax_label(faces.votes).tolist()
     write_csv(tmp_path / place / "list_patition_label.txt", "\ufefftrain_00001.jpg 3", "train_00002.jpg 8")
     with pytest.raises(TrainingError, match=r"line 2: 'train_00002\.jpg 8'"):
@@ -179,7 +181,7 @@ def test_affectnet_lists_cut_to_the_face_box(tmp_path: Path) -> None:
     write_csv(tmp_path / "Manually_Annotated_file_lists" / "validation.csv", head, *rows)
     samples = read_samples(tmp_path)
     assert labels(samples) == ["happiness"]
-    assert (load_faces(samples, 40, 1).images == 200).all()
+    assert (load_faces(samples, 40).images == 200).all()
 
 
 def unbc(root: Path) -> None:
@@ -226,7 +228,7 @@ def test_a_csv_manifest_with_every_column(tmp_path: Path, caplog: pytest.LogCapt
     assert samples.subsets["occlusion"].tolist() == [True, False, False]
     assert samples.subjects == ("x", "y", "y")
     assert samples.cropped is None
-    assert first(load_faces(samples, 48, 1)) == [1, 2, 2]
+    assert first(load_faces(samples, 48)) == [1, 2, 2]
 
 
 @pytest.mark.parametrize(
@@ -417,13 +419,13 @@ def test_pictures_that_cannot_be_read_are_counted_named_and_left_out(
     rows = ("a.png,happiness", "b.png,anger", "c.png,anger", "d.png,fear")
     samples = read_samples(write_csv(tmp_path / "m.csv", "path,expression", *rows))
     with caplog.at_level(logging.WARNING, "pmfer.datasets"):
-        faces = load_faces(samples, 48, 1)
+        faces = load_faces(samples, 48)
     assert first(faces) == [1, 4]
     assert strict_label(faces.votes).tolist() == [EXPRESSION_NAMES.index("happiness"), EXPRESSION_NAMES.index("fear")]
     assert len(caplog.messages) == 1
     assert "2 of 4 pictures cannot be read: b.png, c.png" in caplog.messages[0]
     with pytest.raises(TrainingError, match="none of its 1 pictures can be read"):
-        load_faces(samples.take(np.array([False, False, True, False])), 48, 1)
+        load_faces(samples.take(np.array([False, False, True, False])), 48)
 
 
 def test_many_pictures_go_to_a_file_that_is_used_again(tmp_path: Path) -> None:
@@ -432,16 +434,16 @@ def test_many_pictures_go_to_a_file_that_is_used_again(tmp_path: Path) -> None:
     rows = [f"{value}.png,anger" for value in range(3)] + ["missing.png,anger"]
     samples = read_samples(write_csv(tmp_path / "m.csv", "path,expression", *rows))
     folder = tmp_path / "run" / "faces"
-    faces = load_faces(samples, 32, 3, folder, memory_limit=0)
+    faces = load_faces(samples, 32, folder, memory_limit=0)
     assert isinstance(faces.images, np.memmap)
-    assert faces.images.shape == (3, 32, 32, 3)
+    assert faces.images.shape == (3, 32, 32)
     assert first(faces) == [0, 1, 2]
     for value in range(3):
         (tmp_path / f"{value}.png").unlink()
-    again = load_faces(samples, 32, 3, folder, memory_limit=0)
+    again = load_faces(samples, 32, folder, memory_limit=0)
     assert first(again) == [0, 1, 2]
     with pytest.raises(TrainingError, match="name a folder"):
-        load_faces(samples, 32, 3, None, memory_limit=0)
+        load_faces(samples, 32, None, memory_limit=0)
 
 
 def test_training_does_not_see_action_units_pain_or_subjects(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_the_numbers_of_fer2013_are_expressions_and_the_log_says_which(
     assert "7 = contempt" in caplog.text
     assert labels(samples) == labels(read_samples(tmp_path)) == ORDER
     assert samples.splits == ("train",) * 6 + ("valid", "test")
-    assert load_faces(samples, 48, 1).images[:, 0, 0].tolist() == list(range(8))
+    assert load_faces(samples, 48).images[:, 0, 0].tolist() == list(range(8))
     train, valid = read_training_faces(path, 48)
     assert (len(train), len(valid)) == (6, 1)
 
@@ -63,7 +63,7 @@ def test_a_csv_with_a_byte_order_mark_blanks_after_commas_and_columns_in_another
     path = write_table(tmp_path / "icml_face_data.csv", "\ufeffemotion, Usage, pixels", f"3, Training, {pixels(1, 64)}")
     samples = read_samples(path)
     assert (labels(samples), samples.splits) == (["happiness"], ("train",))
-    assert load_faces(samples, 8, 1).images.shape == (1, 8, 8)
+    assert load_faces(samples, 8).images.shape == (1, 8, 8)
 
 
 def test_without_usage_there_are_no_splits_and_without_contempt_it_is_no_answer(tmp_path: Path) -> None:

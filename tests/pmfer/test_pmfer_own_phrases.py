@@ -278,7 +278,7 @@ def test_every_column_of_the_graph_is_the_alignment_with_its_own_phrase(
             np.testing.assert_allclose(found[column], expected, atol=2e-3, err_msg=column)
         decision = Decision(**own.card.calibration)
         decision = replace(decision, phrase_offsets=decision.phrase_offsets[:AU_COUNT])
-        plain = InferenceModel(model, bake(model, model.tokenizer), decision).eval()
+        plain = InferenceModel(model, bake(model), decision).eval()
         expressions, phrases, *_ = (output.numpy() for output in plain(faces))
     for place, column in enumerate(EXPRESSION_NAMES):
         np.testing.assert_allclose(found[column], expressions[:, place], atol=2e-3, err_msg=column)
@@ -291,7 +291,7 @@ def test_swapped_wordings_bake_swapped_embeddings(checkpoint: Path) -> None:
     _, model, _, _ = load_checkpoint(checkpoint)
     wordings = [unit.phrases for unit in ACTION_UNITS]
     swapped = [wordings[1], wordings[0], *wordings[2:]]
-    straight, crossed = (bake(model, default_tokenizer(), texts).phrases for texts in (wordings, swapped))
+    straight, crossed = (bake(model, texts).phrases for texts in (wordings, swapped))
     torch.testing.assert_close(crossed[[1, 0]], straight[[0, 1]])
     assert not torch.allclose(straight[0], straight[1])
 

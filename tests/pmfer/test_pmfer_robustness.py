@@ -19,7 +19,6 @@ from pmfer.robustness import (
     Row,
     corrupt,
     corrupt_at_random,
-    covered_regions,
     least_visible,
     measure_robustness,
     render_robustness,
@@ -58,8 +57,6 @@ def test_a_face_is_as_visible_as_its_most_hidden_region() -> None:
     scores = {"visibility": np.array([[1.0, 0.2, 0.9], [0.7, 0.8, 1.0]], np.float32)}
     assert least_visible(scores) == pytest.approx([0.2, 0.7])
     assert least_visible({"expression": np.ones((1, 8), np.float32)}) is None
-    called = covered_regions(scores["visibility"], {"brow": 0.8, "eye": 0.3, "nose": 0.5})
-    assert called.tolist() == [[False, True, False], [True, False, False]]
 
 
 def test_the_command_prints_the_table(ferplus: Path) -> None:

@@ -82,7 +82,7 @@ def samples(
         days = DEFAULT_THRESHOLDS.trend_days
         reader = ReportReader(stored, SCORING)
         sessions = many_sessions(reader.patient("p01", TODAY, days), 60)
-        crowd = many_patients(reader.ward(TODAY, days), 60)
+        crowd = many_patients(reader.house(TODAY, days), 60)
         few = replace(crowd, patients=crowd.patients[1:6])
         found = {name: Sample(report) for name, report in patients.items()}
         found |= {name: Sample(patients["stable"], who) for name, who in NAMES.items()}

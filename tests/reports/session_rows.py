@@ -32,7 +32,7 @@ def smiling_of_last_day(
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
     accepted: Mapping[str, date] = MappingProxyType({}),
     parts: pl.DataFrame | None = None,
-    intervals: Mapping[str, tuple[float, float]] | None = None,
+    intervals: Mapping[str, tuple[float, float]] = MappingProxyType({}),
 ) -> Trend:
     """The trend of smiling, charted alone."""
     charted = charts_of([SMILING], {"p01": daily}, day, thresholds, {"p01": accepted}, {"p01": parts})["p01"]

@@ -53,20 +53,16 @@ def reader(writer: duckdb.DuckDBPyConnection) -> ReportReader:
 
 
 def test_a_ward_has_the_patients_whose_last_session_with_a_ward_was_there(reader: ReportReader) -> None:
-    assert reader.wards(TODAY, DAYS) == ("2a", "3b")
-    assert {ward: reader.ward(TODAY, DAYS, ward).patients for ward in (None, "2a", "3b", "9z")} == {
-        None: ("p01", "p02", "p03", "p04"),
-        "2a": ("p02",),
-        "3b": ("p01",),
-        "9z": (),
-    }
-    # Before the move, and when all sessions are too long ago.
-    assert reader.ward(TODAY - timedelta(days=3), DAYS, "3b").patients == ("p01", "p02")
-    assert reader.wards(TODAY + timedelta(days=DAYS), DAYS) == ()
+    night, before_the_move = (reader.night(TODAY - timedelta(days=back), DAYS) for back in (0, 3))
+    assert night
+    assert before_the_move
+    assert night.house.patients == ("p01", "p02", "p03", "p04")
+    assert {name: ward.patients for name, ward in night.wards.items()} == {"2a": ("p02",), "3b": ("p01",)}
+    assert before_the_move.wards["3b"].patients == ("p01", "p02")
     # The facility gets the whole quarantine, a ward only that of its patients.
-    assert reader.ward(TODAY, DAYS).quarantine["patient_id"].to_list().count(None) == 1
-    assert reader.ward(TODAY, DAYS, "3b").quarantine["patient_id"].to_list() == ["p01"]
-    assert set(reader.ward(TODAY, DAYS, "3b").summary["patient_id"]) == {"p01"}
+    assert night.house.quarantine["patient_id"].to_list().count(None) == 1
+    assert night.wards["3b"].quarantine["patient_id"].to_list() == ["p01"]
+    assert set(night.wards["3b"].summary["patient_id"]) == {"p01"}
 
 
 def test_a_level_that_counts_on_the_day_is_read(reader: ReportReader) -> None:
@@ -76,8 +72,8 @@ def test_a_level_that_counts_on_the_day_is_read(reader: ReportReader) -> None:
     assert mine.levels == {"p01": {"smiling": level}}
     assert (mine.accepted("p01"), mine.accepted("p02")) == ({"smiling": YESTERDAY}, {})
     assert reader.patient("p02", TODAY, DAYS).levels == {"p02": {}}
-    assert reader.ward(TODAY, DAYS).levels == {"p01": {"smiling": level}}
-    assert reader.ward(YESTERDAY - timedelta(days=1), DAYS).levels == {}
+    assert reader.house(TODAY, DAYS).levels == {"p01": {"smiling": level}}
+    assert reader.house(YESTERDAY - timedelta(days=1), DAYS).levels == {}
     undo_level(reader.connection, "p01", "smiling")
     assert reader.patient("p01", TODAY, DAYS).levels == {"p01": {}}
 
@@ -87,8 +83,10 @@ def test_a_flag_that_another_bundle_takes_over_is_read(reader: ReportReader) -> 
     carried = (CarriedFinding("p01", "smiling", State.LOWER, OPENED, OPENED, YESTERDAY),)
     assert reader.patient("p01", TODAY, DAYS).carried == carried
     assert reader.patient("p02", TODAY, DAYS).carried == ()
-    assert reader.ward(TODAY, DAYS).carried == reader.ward(TODAY, DAYS, "3b").carried == carried
-    assert reader.ward(TODAY, DAYS, "2a").carried == ()
+    night = reader.night(TODAY, DAYS)
+    assert night
+    assert night.house.carried == night.wards["3b"].carried == carried
+    assert night.wards["2a"].carried == ()
     # The bundle that raised the flag carries nothing over to itself.
     own = replace(FLAGGED, bundle_id=SCORING.bundle_id)
     store_findings(reader.connection, [own])

@@ -95,7 +95,7 @@ def test_a_list_of_open_flags_says_who_was_not_seen(writer: duckdb.DuckDBPyConne
 
 
 def test_the_overview_names_the_measures_that_were_hidden(stored: duckdb.DuckDBPyConnection, say: Language) -> None:
-    data = ReportReader(stored, SCORING).ward(TODAY, DEFAULT_THRESHOLDS.trend_days)
+    data = ReportReader(stored, SCORING).house(TODAY, DEFAULT_THRESHOLDS.trend_days)
     today = pl.col("session_date") == TODAY
     hidden = pl.when(~today).then(pl.col("pain_activity_mean")).alias("pain_activity_mean")
     report = compare_ward(
