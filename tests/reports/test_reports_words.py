@@ -9,6 +9,7 @@ from enum import StrEnum
 import pytest
 
 from pmfer.errors import FrameReason, QuarantineReason
+from reports import Printed
 from reports.findings import Baseline, Episode, Finding, Lack, Signal, Stage, State
 from reports.measures import HEADLINE_MEASURES, MEASURES, Rule, Unit
 from reports.pages import patient_html, ward_html
@@ -256,10 +257,11 @@ def test_no_page_calls_the_day_it_reports_today(
 def test_the_page_says_whom_to_ask_and_when_it_was_printed(
     patients: dict[str, PatientReport], ward: WardReport
 ) -> None:
-    given = {"contact": "nurse in charge, extension 4711", "printed_at": datetime(2026, 3, 22, 6, 15, tzinfo=UTC)}
+    given = {"contact": "nurse in charge, extension 4711", "printed": Printed(datetime(2026, 3, 22, 6, 15, tzinfo=UTC))}
     for page in (patient_html(patients["stable"], **given), ward_html(ward, **given)):
         assert "For questions, ask: nurse in charge, extension 4711" in page
         assert "printed 22\N{NO-BREAK SPACE}March 2026, 06:15" in page
+        assert "replaces every earlier print" not in page
     assert "For questions, ask" not in patient_html(patients["stable"])
 
 
