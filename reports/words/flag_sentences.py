@@ -9,7 +9,8 @@ from reports.findings import Episode, Finding, Lack, Stage
 from reports.measures import MEASURE_BY_KEY
 from reports.words.finding_sentences import amount, day_value, direction_of, opening, outside_usual, usual
 from reports.words.labels import changed_word, lack_word, measure_words, phrase, state_word
-from reports.words.language import NBSP, Language, clipped, day_and_month, days_between, listed, sentence
+from reports.words.language import NBSP, Language, clipped, day_and_month, days_between, listed, number_word, sentence
+OFTEN_MEASURED = 0.5  # share of the days of a flag; below this the page says on how many days it could be measured
 
 LONGEST_NOTE = 120  # characters of the note on an accepted level
 
@@ -46,13 +47,23 @@ def age(say: Language, episode: Episode, stage: Stage, day: date) -> str:
         return say("New on {date}; it probably began about {onset}.", date=day_and_month(say, day), onset=onset)
     flagged = _day_of_flag(episode, day)
     if episode.reopened is not None:
-        return say(
+        told = say(
             "Since about {onset}; day {days} of the flag. It had been back to usual, but returned on {date}.",
             onset=onset,
             days=flagged,
             date=day_and_month(say, episode.reopened),
         )
-    return say("Since about {onset}; day {days} of the flag, not back to usual yet.", onset=onset, days=flagged)
+    else:
+        told = say("Since about {onset}; day {days} of the flag, not back to usual yet.", onset=onset, days=flagged)
+    if episode.days_open >= OFTEN_MEASURED * flagged:
+        return told
+    seldom = say.plural(
+        "It could be measured on only one of these days.",
+        "It could be measured on only {count} of these days.",
+        episode.days_open,
+        count=number_word(say, episode.days_open),
+    )
+    return f"{told} {seldom}"
 
 
 def _day_of_flag(episode: Episode, day: date) -> int:

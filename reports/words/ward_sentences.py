@@ -155,6 +155,15 @@ def seen(say: Language, row: WardRow) -> str:
     text = _recordings(say, row.quality.sessions)
     if row.quality.scored_share is not None:
         share = percent(say, row.quality.scored_share)
+    if row.quarantined and not row.quality.sessions:
+        return sentence(
+            say.plural(
+                "one recording, not usable",
+                "{count} recordings, none usable",
+                row.quarantined,
+                count=number_word(say, row.quarantined),
+            )
+        )
         text = say("{recordings}, face readable in {share} of pictures", recordings=text, share=share)
     if row.quarantined:
         text = say("{seen}; not usable: {count}", seen=text, count=row.quarantined)

@@ -15,7 +15,7 @@ from reports.pages import listed_sessions
 from reports.patient import PatientReport, valid_days_before
 from reports.words import ward_sentences
 from reports.words.language import NBSP, Language
-from reports.words.patient_lead import lead
+from reports.words.patient_lead import ask_carried, lead
 from tools.report_samples import LONG_ID, compare_alone, many_sessions, read_overview, read_report, stable
 from tools.sample_ward import CALM, SCORING, STEADY, TODAY, SampleWard
 
@@ -177,6 +177,9 @@ def test_a_flag_stays_open_on_a_day_that_cannot_be_compared(writer: duckdb.DuckD
     told = words.changes[0][1].replace("\N{NO-BREAK SPACE}", " ")
     assert told.endswith("On 21 March it could not be compared: no recording could be used.")
     assert "One recording could not be used: empty file (1)." in words.notes
+    assert words.ask == ask_carried(say)  # nobody saw how the face moves that day
+    (row,) = read_overview(ReportReader(writer, SCORING)).still_open
+    assert ward_sentences.seen(say, row) == "One recording, not usable"
 
 
 def test_where_a_session_was_recorded_and_in_which_situation_is_kept(stored: duckdb.DuckDBPyConnection) -> None:
