@@ -12,6 +12,7 @@ from reports.words.flag_sentences import (
     back_sentence,
     carried_sentence,
     flag_sentence,
+    hidden_movements,
     hidden_sentences,
     new_level_sentence,
     told_sentences,
@@ -143,12 +144,13 @@ def _quiet_headline(say: Language, report: PatientReport) -> str:
             count=number_word(say, len(report.back)),
         )
         return sentence(told)
-    if report.told:
+    different = len(report.told) + len(hidden_movements(say, report.findings, report.phrases))
+    if different:
         told = say.plural(
             "One thing was different, but it does not raise a flag.",
             "{count} things were different, but they do not raise a flag.",
-            len(report.told),
-            count=number_word(say, len(report.told)),
+            different,
+            count=number_word(say, different),
         )
         return sentence(told)
     if report.partly_compared:
