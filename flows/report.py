@@ -6,7 +6,7 @@ flows.printing.Printing.withheld.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from flows.privacy.name_map import read_names
 from flows.warehouse_access import WarehouseAccess, require_existing
 from pmfer.bundle import sha256_file
 from pmfer.errors import ReportError
-from reports import Format
+from reports import Format, Printed
 from reports.data import NightData, ReportData, ReportReader
 from reports.document import data_key
 from reports.patient import PatientReport
@@ -198,7 +198,7 @@ def render(
         name: row for day in {report.day for report in due} for name, row in recorded_reports(connection, day).items()
     }
     in_all_forms = [_with_outdated(report, recorded.get(report.report_id), data) for report in due]
-    for rendered, error in _written(in_all_forms, printing):
+    for rendered, error in _written(in_all_forms, printing, recorded):
         if error is None:
             row = recorded.get(rendered.report_id)
             if row:
@@ -226,11 +226,23 @@ def _with_outdated(due: DueReport, row: Mapping[str, Any] | None, data: DataFold
     return replace(due, files=replace(due.files, unprotected=unprotected, may_stay=may_stay))
 
 
-def _written(due: Sequence[DueReport], printing: Printing) -> Iterator[tuple[DueReport, str | None]]:
-    """Write the files of every report; yield each report with its error, or None if it succeeded."""
+def _written(
+    due: Sequence[DueReport], printing: Printing, replaced: Container[str] = ()
+) -> Iterator[tuple[DueReport, str | None]]:
+    """Write the files of every report; yield each report with its error, or None if it succeeded.
+
+    The pages of reports whose report_id is in `replaced` say that they replace earlier prints.
+    """
     names = read_names(printing.name_map) if any(report.patient_id for report in due) else {}
     now = datetime.now().astimezone()  # this machine is set to the facility's time zone
-    orders = [replace(report.order, name=names.get(report.patient_id or ""), printed_at=now) for report in due]
+    orders = [
+        replace(
+            report.order,
+            name=names.get(report.patient_id or ""),
+            printed=Printed(now, again=report.report_id in replaced),
+        )
+        for report in due
+    ]
     by_path = {report.files.paths[0]: report for report in due}
     for outcome in write_all(orders, printing.processes):
         yield by_path[outcome.order.paths[0]], outcome.error

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pmfer.pain import PAIN_COLUMNS
+from pmfer.pain import OF_THE_EYES, PAIN_COLUMNS
 
 
 class Unit(StrEnum):
@@ -68,6 +68,12 @@ HEADLINE_MEASURES: tuple[Measure, ...] = (
 PHRASE_MEASURES: tuple[Measure, ...] = tuple(
     Measure(column, f"{column}_mean", Unit.SCALE, LEAST_CHANGE, Concern.EITHER)
     for column in (*PAIN_COLUMNS, "au12", "au15")
+)
+
+# What pages tell of pain-related movements if the activity itself was not measured, for example under a mask. The eyes
+# are left out, because they also move in a smile or at rest.
+PAIN_MOVEMENTS: tuple[Measure, ...] = tuple(
+    measure for measure in PHRASE_MEASURES if measure.key in PAIN_COLUMNS and measure.key not in OF_THE_EYES
 )
 
 LEAST_SMILES = 0.2  # per minute: one smile more or less in five minutes

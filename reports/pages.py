@@ -5,7 +5,6 @@ of listed; findings are never left out.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +13,7 @@ from typing import Any
 import jinja2
 
 from pmfer.errors import ReportError
-from reports import LONGEST_NAME
+from reports import LONGEST_NAME, Printed
 from reports.charts.day import day_strip, face_drawing
 from reports.charts.layout import Size
 from reports.charts.weeks import (
@@ -142,7 +141,7 @@ def patient_html(
     language: str = "en",
     page_size: str = "A4",
     contact: str | None = None,
-    printed_at: datetime | None = None,
+    printed: Printed | None = None,
     fit: PatientFit | None = None,
 ) -> str:
     """The HTML of one patient's report, before layout.
@@ -153,7 +152,7 @@ def patient_html(
         language: one of reports.words.language.LANGUAGES.
         page_size: one of PAGE_SIZES.
         contact: one line that says whom staff may ask; None: no such line.
-        printed_at: time of printing, in the facility's time zone; None: it is not shown.
+        printed: time of printing; None: it is not shown.
         fit: how much space each part gets; None: `usual_fit`.
     """
     say = spoken.language(language)
@@ -171,7 +170,7 @@ def patient_html(
         lead=patient_lead.lead(say, report),
         tight=fit.tight,
         contact=_contact(contact),
-        printed_at=printed_at,
+        printed=printed,
         trends=[
             (
                 trend.finding,
@@ -200,7 +199,7 @@ def ward_html(
     language: str = "en",
     page_size: str = "A4",
     contact: str | None = None,
-    printed_at: datetime | None = None,
+    printed: Printed | None = None,
     fit: WardFit | None = None,
 ) -> str:
     """The HTML of the ward overview, before layout; arguments as for `patient_html`."""
@@ -220,7 +219,7 @@ def ward_html(
         page_size=page_size,
         report=report,
         contact=_contact(contact),
-        printed_at=printed_at,
+        printed=printed,
         groups=[
             (ward_sentences.group(say, stage, report.day), drawn(rows), named(rows))
             for stage, rows in ((Stage.NEW, report.new), (Stage.OPEN, report.still_open))

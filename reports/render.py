@@ -14,7 +14,6 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from functools import cache
 from typing import Protocol, Self, TypeVar
 
@@ -23,6 +22,7 @@ from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
 from pmfer.errors import ReportError
+from reports import Printed
 from reports.fonts import FONT_FILES, font_path, require_letters
 from reports.pages import TEMPLATES, PatientFit, Sheets, WardFit, patient_html, usual_fit, ward_html
 from reports.patient import PatientReport
@@ -58,7 +58,7 @@ def patient_pdf(
     language: str = "en",
     page_size: str = "A4",
     contact: str | None = None,
-    printed_at: datetime | None = None,
+    printed: Printed | None = None,
 ) -> bytes:
     """The PDF of one patient's day, at most two sheets.
 
@@ -69,7 +69,7 @@ def patient_pdf(
         language: one of reports.words.language.LANGUAGES.
         page_size: one of reports.pages.PAGE_SIZES.
         contact: one line that says whom staff may ask; None: no such line.
-        printed_at: time of printing, in the facility's time zone; None: it is not shown.
+        printed: time of printing; None: it is not shown.
 
     Raises:
         ReportError: the language or the page size is unknown, a font or a character is missing, or something would be
@@ -78,7 +78,7 @@ def patient_pdf(
 
     def page_of(fit: PatientFit) -> str:
         return patient_html(
-            report, name, language=language, page_size=page_size, contact=contact, printed_at=printed_at, fit=fit
+            report, name, language=language, page_size=page_size, contact=contact, printed=printed, fit=fit
         )
 
     return fitted_pdf(page_of, usual_fit(report), f"patient {report.patient_id}")
@@ -90,14 +90,12 @@ def ward_pdf(
     language: str = "en",
     page_size: str = "A4",
     contact: str | None = None,
-    printed_at: datetime | None = None,
+    printed: Printed | None = None,
 ) -> bytes:
     """The PDF of the ward overview, one sheet; arguments and errors as for `patient_pdf`."""
 
     def page_of(fit: WardFit) -> str:
-        return ward_html(
-            report, language=language, page_size=page_size, contact=contact, printed_at=printed_at, fit=fit
-        )
+        return ward_html(report, language=language, page_size=page_size, contact=contact, printed=printed, fit=fit)
 
     return fitted_pdf(page_of, WardFit(), "ward overview")
 

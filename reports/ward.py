@@ -16,8 +16,8 @@ from pmfer.errors import QuarantineReason
 from reports.control_charts import charts_of
 from reports.daily import Quality, all_days, by_patient, quality_of, usable_session
 from reports.data import CarriedFinding, NightData, Origin, ReportData, ReportReader
-from reports.findings import Stage, missing_reason
-from reports.measures import HEADLINE_MEASURES, Thresholds
+from reports.findings import Finding, Lack, Stage, missing_reason
+from reports.measures import HEADLINE_MEASURES, PAIN_MOVEMENTS, Thresholds
 from reports.patient import (
     PatientReport,
     charts_of_patients,
@@ -44,6 +44,7 @@ class WardRow(HeadlineTrends):
     carried: tuple[CarriedFinding, ...] = ()  # flags of the earlier model that cannot be compared yet
     ward: str | None = None  # from the last session of the day that names one
     room: str | None = None  # likewise
+    phrases: tuple[Finding, ...] = ()  # of PAIN_MOVEMENTS, if pain-related facial activity was not measured
 
     @classmethod
     def of_page(cls, report: PatientReport) -> Self:
@@ -57,6 +58,7 @@ class WardRow(HeadlineTrends):
             carried=report.carried,
             ward=report.ward,
             room=report.room,
+            phrases=_movements(report.phrases) if _pain_hidden(report.trends) else (),
         )
 
     @property
@@ -211,17 +213,35 @@ def _rows_of(patients: Sequence[str], data: ReportData, day: date, thresholds: T
             today, levels = sessions[patient_id], accepted[patient_id]
             missing = missing_reason(today, quarantined[patient_id], thresholds)
             ward, room = last_places(today)
+            trends = trends_of(HEADLINE_MEASURES, charted, day, missing, thresholds, accepted=levels)
+            phrases: tuple[Finding, ...] = ()
+            if _pain_hidden(trends):
+                mine = {patient_id: daily[patient_id]}
+                more = charts_of(PAIN_MOVEMENTS, mine, day, thresholds, accepted, parts)[patient_id]
+                phrases = tuple(trend.finding for trend in trends_of(PAIN_MOVEMENTS, more, day, missing, thresholds))
             rows[patient_id] = WardRow(
                 patient_id=patient_id,
-                trends=trends_of(HEADLINE_MEASURES, charted, day, missing, thresholds, accepted=levels),
+                trends=trends,
                 quality=quality_of(today, usable_session(thresholds)),
                 quarantined=quarantined[patient_id],
                 days_before=valid_days_before(daily[patient_id], day),
                 carried=tuple(flag for flag in data.carried if flag.patient_id == patient_id),
                 ward=ward,
                 room=room,
+                phrases=phrases,
             )
     return rows
+
+
+def _pain_hidden(trends: Sequence[Trend]) -> bool:
+    """Whether pain-related facial activity was not measured on a day whose face was seen."""
+    return trends[0].finding.lack is Lack.NOT_MEASURED
+
+
+def _movements(phrases: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings of PAIN_MOVEMENTS, without the intervals, which an overview has no room for."""
+    told = [measure.key for measure in PAIN_MOVEMENTS]
+    return tuple(replace(finding, interval=None) for finding in phrases if finding.key in told)
 
 
 def _without_intervals(trends: Sequence[Trend]) -> tuple[Trend, ...]:

@@ -19,13 +19,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from pmfer.errors import ReportError
-from reports import Format
+from reports import Format, Printed
 from reports.document import report_json
 from reports.patient import PatientReport
 from reports.ward import WardReport
@@ -102,7 +101,7 @@ class Order:
     name: str | None = field(default=None, repr=False)  # the patient's name, for print; None: only the pseudonym
     # Keyword arguments of reports.render: language, page size, contact.
     options: Mapping[str, Any] = field(default_factory=dict)
-    printed_at: datetime | None = None  # shown on the pages, in the facility's time zone; None: not shown
+    printed: Printed | None = None  # shown on the pages; None: not shown
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -141,16 +140,16 @@ def _pdf(order: Order, name: str | None) -> bytes:
     from reports.render import patient_pdf, ward_pdf  # slow to import: it loads WeasyPrint
 
     if isinstance(order.report, PatientReport):
-        return patient_pdf(order.report, name, printed_at=order.printed_at, **order.options)
-    return ward_pdf(order.report, printed_at=order.printed_at, **order.options)
+        return patient_pdf(order.report, name, printed=order.printed, **order.options)
+    return ward_pdf(order.report, printed=order.printed, **order.options)
 
 
 def _html(order: Order) -> str:
     from reports.pages import patient_html, ward_html  # slow to import: it loads the templates, charts and words
 
     if isinstance(order.report, PatientReport):
-        return patient_html(order.report, order.name, printed_at=order.printed_at, **order.options)
-    return ward_html(order.report, printed_at=order.printed_at, **order.options)
+        return patient_html(order.report, order.name, printed=order.printed, **order.options)
+    return ward_html(order.report, printed=order.printed, **order.options)
 
 
 def _write_whole(content: bytes, target: Path) -> None:

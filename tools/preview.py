@@ -12,7 +12,7 @@ from pathlib import Path
 import pypdfium2
 import watchfiles
 
-from reports import Format
+from reports import Format, Printed
 from reports.data import ReportReader
 from reports.write import Order, write_files
 from tools.report_samples import SAMPLES, sample_report, sample_ward, store_samples
@@ -24,7 +24,7 @@ WATCHED = (ROOT / "reports", ROOT / "tools")
 # Patterns of the files that the stored samples depend on
 SAMPLE_SOURCES = ("tools/sample_ward.py", "tools/report_samples.py", "warehouse/*.py", "warehouse/migrations/*.sql")
 PIXELS_PER_POINT = 1.5
-PRINTED_AT = datetime(2026, 3, 22, 6, 15, tzinfo=WINTER_TIME)
+PRINTED = Printed(datetime(2026, 3, 22, 6, 15, tzinfo=WINTER_TIME))
 CONTACT = {"en": "nurse in charge, extension 4711", "de": "Stationsleitung, Telefon 4711"}
 
 
@@ -62,12 +62,12 @@ def render_samples(folder: Path, language: str, page_size: str, only: str | None
             if only in (None, sample.__name__):
                 target = folder / f"{sample.__name__}.pdf"
                 files = {Format.PDF: target, Format.HTML: target.with_suffix(".html")}
-                order = Order(sample_report(reader, patient_id), files, options=options, printed_at=PRINTED_AT)
+                order = Order(sample_report(reader, patient_id), files, options=options, printed=PRINTED)
                 write_files(order)
                 draw_pages(target)
         if only in (None, "ward"):
             files = {Format.PDF: folder / "ward.pdf", Format.HTML: folder / "ward.html"}
-            write_files(Order(sample_ward(reader), files, options=options, printed_at=PRINTED_AT))
+            write_files(Order(sample_ward(reader), files, options=options, printed=PRINTED))
             draw_pages(folder / "ward.pdf")
     print(f"{folder}/: rendered in {time.monotonic() - started:.1f} s")
 

@@ -158,9 +158,9 @@ def symbol(finding: Finding) -> str:
 
 
 def symbol_of_day(finding: Finding) -> str:
-    """The symbol of the day's value alone, for a table that prints no average of several days."""
+    """The symbol of the day's value alone, for a table that prints no average of several days and no open flag."""
     if finding.lack is not None:
-        return symbol(finding)
+        return STATE_SYMBOLS[State.INSUFFICIENT]
     side = outside_usual(finding)
     if not side:
         return STATE_SYMBOLS[State.USUAL]

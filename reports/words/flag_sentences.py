@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from datetime import date
 
-from pmfer.pain import OF_THE_EYES, PAIN_COLUMNS
 from reports.data import CarriedFinding
 from reports.findings import Episode, Finding, Lack, Stage
-from reports.measures import MEASURE_BY_KEY
+from reports.measures import MEASURE_BY_KEY, PAIN_MOVEMENTS
 from reports.words.finding_sentences import amount, day_value, direction_of, opening, outside_usual, usual
 from reports.words.labels import changed_word, lack_word, measure_words, phrase, state_word
-from reports.words.language import NBSP, Language, clipped, day_and_month, days_between, listed, sentence
+from reports.words.language import NBSP, Language, clipped, day_and_month, days_between, listed, number_word, sentence
 
+OFTEN_MEASURED = 0.5  # share of the days of a flag; below this the page says on how many days it could be measured
 LONGEST_NOTE = 120  # characters of the note on an accepted level
 
 
@@ -46,13 +46,23 @@ def age(say: Language, episode: Episode, stage: Stage, day: date) -> str:
         return say("New on {date}; it probably began about {onset}.", date=day_and_month(say, day), onset=onset)
     flagged = _day_of_flag(episode, day)
     if episode.reopened is not None:
-        return say(
+        told = say(
             "Since about {onset}; day {days} of the flag. It had been back to usual, but returned on {date}.",
             onset=onset,
             days=flagged,
             date=day_and_month(say, episode.reopened),
         )
-    return say("Since about {onset}; day {days} of the flag, not back to usual yet.", onset=onset, days=flagged)
+    else:
+        told = say("Since about {onset}; day {days} of the flag, not back to usual yet.", onset=onset, days=flagged)
+    if episode.days_open >= OFTEN_MEASURED * flagged:
+        return told
+    seldom = say.plural(
+        "It could be measured on only one of these days.",
+        "It could be measured on only {count} of these days.",
+        episode.days_open,
+        count=number_word(say, episode.days_open),
+    )
+    return f"{told} {seldom}"
 
 
 def _day_of_flag(episode: Episode, day: date) -> int:
@@ -158,7 +168,7 @@ def hidden_sentences(say: Language, findings: tuple[Finding, ...], phrases: tupl
     """The measures that could not be compared on a day on which others were, unless a line on a flag says so.
 
     Under a mask, pain-related activity is not measured. If the brows above it are lowered more than usual, that is said
-    instead; the eyes are not, because they also move in a smile or at rest.
+    instead, see `hidden_movements`.
     """
     groups: dict[Lack, list[str]] = {}
     for finding in findings:
@@ -168,12 +178,26 @@ def hidden_sentences(say: Language, findings: tuple[Finding, ...], phrases: tupl
     for lack, keys in groups.items():
         names = listed(say, [measure_words(say, key).name for key in keys])
         told.append(say("Not compared: {measures} ({reason}).", measures=names, reason=lack_word(say, lack)))
-    if "pain_activity" in groups.get(Lack.NOT_MEASURED, []):
-        higher = (each.key for each in phrases if each.flagged and outside_usual(each) > 0)
-        movements = ", ".join(phrase(say, key) for key in higher if key in PAIN_COLUMNS and key not in OF_THE_EYES)
-        if movements:
-            told.append(say("Pain-related movements stronger than usual: {movements}.", movements=movements))
+    movements = hidden_movements(say, findings, phrases)
+    if movements:
+        told.append(movements_sentence(say, movements))
     return tuple(told)
+
+
+def hidden_movements(say: Language, findings: tuple[Finding, ...], phrases: tuple[Finding, ...]) -> tuple[str, ...]:
+    """The pain-related movements that were stronger than usual on a day that cannot tell pain-related activity."""
+    pain = next(finding for finding in findings if finding.key == "pain_activity")
+    if pain.lack is not Lack.NOT_MEASURED or pain.flagged or pain.stage is Stage.ACCEPTED:
+        return ()
+    told = [measure.key for measure in PAIN_MOVEMENTS]
+    return tuple(
+        phrase(say, each.key) for each in phrases if each.key in told and each.flagged and outside_usual(each) > 0
+    )
+
+
+def movements_sentence(say: Language, movements: tuple[str, ...]) -> str:
+    """The sentence about `hidden_movements`."""
+    return say("Pain-related movements stronger than usual: {movements}.", movements=", ".join(movements))
 
 
 def standing(say: Language, finding: Finding, day: date) -> str:

@@ -12,6 +12,7 @@ from reports.words.flag_sentences import (
     back_sentence,
     carried_sentence,
     flag_sentence,
+    hidden_movements,
     hidden_sentences,
     new_level_sentence,
     told_sentences,
@@ -53,7 +54,8 @@ def lead(say: Language, report: PatientReport) -> Lead:
     if changes:
         day = _cautions(say, report) if report.lack is None else _reasons(say, report)
         notes += [*_of_one_kind(say, report), *day, _general_caution(say)]
-        return Lead(_headline_of_changes(say, changes), listed, ask(say), observed(say, report), tuple(notes))
+        request = ask(say) if report.lack is None else ask_carried(say)
+        return Lead(_headline_of_changes(say, changes), listed, request, observed(say, report), tuple(notes))
     if report.lack is not None:
         headline, reasons = _lead_of_lack(say, report, report.lack)
         request = ask_carried(say) if carried else ""
@@ -68,7 +70,7 @@ def ask(say: Language) -> str:
 
 
 def ask_carried(say: Language) -> str:
-    """What to do if a flag was open when the model changed."""
+    """What to do if a flag from earlier days could not be compared, or was open when the model changed."""
     return say("Please keep looking in on the patient.")
 
 
@@ -112,11 +114,13 @@ def unusable(say: Language, report: PatientReport) -> str:
 
 
 def new_model(say: Language, report: PatientReport) -> str:
-    """Since when a new model has been in use."""
+    """That a new model is in use. During a backfill, it has not read every day since its first one."""
     assert report.model_since is not None
-    since = long_date(say, report.model_since)
+    first = long_date(say, report.model_since)
     return say(
-        "A new computer model has read the recordings since {date}; earlier days cannot be compared.", date=since
+        "A new computer model is in use. The first day that it has read is {date}; days that it has not read cannot be "
+        "compared.",
+        date=first,
     )
 
 
@@ -140,12 +144,13 @@ def _quiet_headline(say: Language, report: PatientReport) -> str:
             count=number_word(say, len(report.back)),
         )
         return sentence(told)
-    if report.told:
+    different = len(report.told) + len(hidden_movements(say, report.findings, report.phrases))
+    if different:
         told = say.plural(
             "One thing was different, but it does not raise a flag.",
             "{count} things were different, but they do not raise a flag.",
-            len(report.told),
-            count=number_word(say, len(report.told)),
+            different,
+            count=number_word(say, different),
         )
         return sentence(told)
     if report.partly_compared:

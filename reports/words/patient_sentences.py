@@ -37,11 +37,13 @@ LONGEST_FILE = 120  # characters of a file's name in a command
 
 def legend(say: Language, report: PatientReport) -> str:
     """The legend of the charts."""
-    return say(
+    told = say(
         "Grey band: usual range, from the days with hollow dots. Dashed line: alarm limit. Diamond: {date}; the bar, "
-        "and the numbers in brackets, show its uncertainty. Cross: face not seen enough. Gap: no recording.",
+        "and the numbers in brackets, show its uncertainty. Cross: face not seen enough.",
         date=day_and_month(say, report.day),
     )
+    gap = say("Gap: no recording.") if report.model_since is None else say("Gap: nothing read by the new model.")
+    return f"{told} {gap}"
 
 
 def moments_caption(say: Language, report: PatientReport) -> str:

@@ -6,6 +6,7 @@ from datetime import date
 from reports.findings import Lack, Stage, State
 from reports.fonts import drawable
 from reports.ward import WardReport, WardRow
+from reports.words.flag_sentences import hidden_movements, movements_sentence
 from reports.words.labels import LONGEST_PLACE, changed_word, lack_word, measure_words, recordings_used
 from reports.words.language import Language, clipped, day_and_month, listed, number_word, percent, sentence, thousands
 
@@ -147,11 +148,22 @@ def others(say: Language, row: WardRow) -> str:
     parts = [say("Also higher: {measures}.", measures=higher)] if higher else []
     if lower:
         parts.append(say("Also lower: {measures}.", measures=lower))
+    if movements := _movements(say, row):
+        parts.append(movements_sentence(say, movements))
     return " ".join(parts)
 
 
 def seen(say: Language, row: WardRow) -> str:
     """What the patient's day is based on: `Two recordings, face readable in 84% of pictures`."""
+    if row.quarantined and not row.quality.sessions:
+        return sentence(
+            say.plural(
+                "one recording, not usable",
+                "{count} recordings, none usable",
+                row.quarantined,
+                count=number_word(say, row.quarantined),
+            )
+        )
     text = _recordings(say, row.quality.sessions)
     if row.quality.scored_share is not None:
         share = percent(say, row.quality.scored_share)
@@ -242,8 +254,9 @@ def _without_flag(say: Language, rows: Sequence[WardRow]) -> list[tuple[str, tup
     ]
     groups: list[list[str]] = [[] for _ in titles]
     for row in rows:
-        place = 0 if row.told else 1 if row.partly_compared else 3 if row.tentative else 2
-        groups[place].append(_without_measures(say, row) if place == 1 else row.patient_id)
+        different = row.told or _movements(say, row)
+        place = 0 if different else 1 if row.partly_compared else 3 if row.tentative else 2
+        groups[place].append(_without_measures(say, row) if place <= 1 else row.patient_id)
     return [(title, tuple(names)) for title, names in zip(titles, groups, strict=True)]
 
 
@@ -252,7 +265,18 @@ def _without_measures(say: Language, row: WardRow) -> str:
     missing = [measure_words(say, finding.key).name for finding in row.findings if finding.lack is not None]
     if not missing:
         return row.patient_id
-    return say("{patient} (not compared: {measures})", patient=row.patient_id, measures=listed(say, missing))
+    places = {"patient": row.patient_id, "measures": listed(say, missing)}
+    if movements := _movements(say, row):
+        return say(
+            "{patient} (stronger than usual: {movements}; not compared: {measures})",
+            movements=listed(say, movements),
+            **places,
+        )
+    return say("{patient} (not compared: {measures})", **places)
+
+
+def _movements(say: Language, row: WardRow) -> tuple[str, ...]:
+    return hidden_movements(say, row.findings, row.phrases)
 
 
 def in_list(say: Language, row: WardRow, report: WardReport) -> str:

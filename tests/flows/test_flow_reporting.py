@@ -133,6 +133,20 @@ def test_a_file_of_another_format_that_is_out_of_date_is_rendered_again(
     assert due(writer, data, letter) == [f"patient-{DAY}-{OTHER}"]
 
 
+def test_a_page_rendered_again_says_that_it_replaces_earlier_prints(
+    data: DataFolder, writer: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    pages = [data.reports(DAY) / name for name in (f"{OTHER}.html", "ward.html")]
+    note = "replaces every earlier print of this page"
+    assert not any(note in page.read_text() for page in pages)
+    writer.execute("UPDATE reports SET input_key = 'of recordings that were late'")
+    assert render_due(writer, data, PRINTING) == []
+    assert all(note in page.read_text() for page in pages)
+    writer.close()
+    (copy,) = render_by_hand(access_to(data), DAY, OTHER, Printing((Format.HTML,)), tmp_path)
+    assert note not in copy.read_text()
+
+
 def test_other_options_of_the_page_make_them_due(data: DataFolder, writer: duckdb.DuckDBPyConnection) -> None:
     assert len(due(writer, data, replace(PRINTING, options={"page_size": "Letter"}))) == 3
 

@@ -10,12 +10,13 @@ import pytest
 from pmfer.errors import FrameReason, QuarantineReason, ReportError
 from reports.data import ReportReader
 from reports.findings import Finding, Lack, Stage, State, common_lack
-from reports.measures import HEADLINE_MEASURES
+from reports.measures import DEFAULT_THRESHOLDS, HEADLINE_MEASURES
 from reports.pages import listed_sessions
 from reports.patient import PatientReport, valid_days_before
+from reports.ward import WardRow, compare_ward
 from reports.words import ward_sentences
 from reports.words.language import NBSP, Language
-from reports.words.patient_lead import lead
+from reports.words.patient_lead import ask_carried, lead
 from tools.report_samples import LONG_ID, compare_alone, many_sessions, read_overview, read_report, stable
 from tools.sample_ward import CALM, SCORING, STEADY, TODAY, SampleWard
 
@@ -177,6 +178,9 @@ def test_a_flag_stays_open_on_a_day_that_cannot_be_compared(writer: duckdb.DuckD
     told = words.changes[0][1].replace("\N{NO-BREAK SPACE}", " ")
     assert told.endswith("On 21 March it could not be compared: no recording could be used.")
     assert "One recording could not be used: empty file (1)." in words.notes
+    assert words.ask == ask_carried(say)  # nobody saw how the face moves that day
+    (row,) = read_overview(ReportReader(writer, SCORING)).still_open
+    assert ward_sentences.seen(say, row) == "One recording, not usable"
 
 
 def test_where_a_session_was_recorded_and_in_which_situation_is_kept(stored: duckdb.DuckDBPyConnection) -> None:
@@ -254,25 +258,36 @@ def test_a_measure_that_a_mask_hides_does_not_speak_for_the_others() -> None:
 def test_a_measure_that_was_hidden_is_named(writer: duckdb.DuckDBPyConnection, say: Language) -> None:
     """Under an oxygen mask, pain-related activity is not measured. Neither page may leave that to the reader."""
     ward = SampleWard(writer)
-    for patient_id, smiles, pain in (("p01", CALM.smiling, CALM.pain), ("p02", 0.0, 0.5)):
+    for patient_id, smiles, pain in (("p01", CALM.smiling, CALM.pain), ("p02", 0.0, 0.5), ("p03", CALM.smiling, 0.5)):
         ward.history(patient_id, replace(CALM, smiling=0.3) if smiles == 0 else CALM, days=60)
         ward.record(patient_id, TODAY, *[replace(CALM, smiling=smiles, pain=pain)] * 2)
-    columns = ("au09", "au10", "pain_activity")  # brows and eyes can be seen
-    data = {name: ReportReader(writer, SCORING).patient(name, TODAY, 28) for name in ("p01", "p02")}
-    pages = []
-    for name, read in data.items():
-        hidden = [
-            pl.when(pl.col("session_date") < TODAY).then(pl.col(f"{column}_mean")).alias(f"{column}_mean")
-            for column in columns
-        ]
-        pages.append(lead(say, compare_alone(replace(read, summary=read.summary.with_columns(hidden)), name)))
-    quiet, changed = pages
+    columns = ("au09_mean", "au10_mean", "pain_activity_mean")  # brows and eyes can be seen
+    under_mask = [pl.when(pl.col("session_date") < TODAY).then(pl.col(column)).alias(column) for column in columns]
+    house = ReportReader(writer, SCORING).ward(TODAY, 28)
+    house = replace(house, summary=house.summary.with_columns(under_mask))
+    reports = [
+        compare_alone(replace(read, summary=read.summary.with_columns(under_mask)), name)
+        for name, read in ReportReader(writer, SCORING).patients(("p01", "p02", "p03"), TODAY, 28).items()
+    ]
+    pages = [lead(say, report) for report in reports]
+    quiet, changed, brows = pages
     assert quiet.headline == "No change in what could be compared."
     assert changed.changes
     for words in pages:
         assert "Not compared: pain-related facial activity (not measured)." in words.notes
-    assert "Pain-related movements stronger than usual: brows lowered and drawn together." in changed.notes
-    assert not any(note.startswith("Pain-related movements") for note in quiet.notes)
+    told = "Pain-related movements stronger than usual: brows lowered and drawn together."
+    assert [told in words.notes for words in pages] == [False, True, True]
+    assert brows.headline == "One thing was different, but it does not raise a flag."
+    overview = compare_ward(house, TODAY, DEFAULT_THRESHOLDS)
+    assert told in ward_sentences.others(say, overview.changed[0])
+    assert dict(ward_sentences.everybody_else(say, overview)) == {
+        "Different, but no flag": (
+            "p03 (stronger than usual: brows lowered and drawn together; not compared: pain-related facial activity)",
+        ),
+        "No change in what could be compared": ("p01 (not compared: pain-related facial activity)",),
+    }
+    known = {report.patient_id: WardRow.of_page(report) for report in reports}
+    assert compare_ward(house, TODAY, DEFAULT_THRESHOLDS, known) == overview
 
 
 def test_a_patient_who_was_away_is_said_to_be_back(writer: duckdb.DuckDBPyConnection, say: Language) -> None:

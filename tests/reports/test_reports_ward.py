@@ -10,6 +10,7 @@ from pmfer.errors import QuarantineReason
 from reports.data import ReportReader
 from reports.findings import Lack
 from reports.measures import DEFAULT_THRESHOLDS
+from reports.pages import ward_html
 from reports.ward import WardReport, WardRow, compare_night, compare_ward
 from reports.words import labels, ward_sentences
 from reports.words.language import Language
@@ -55,6 +56,7 @@ def test_nobody_is_called_unchanged_who_could_not_be_compared(writer: duckdb.Duc
         first_session(ward, patient)
     report = build(writer)
     assert ward_sentences.headline(say, report) == "Nobody could be compared."
+    assert "<h2>All patients</h2>" in ward_html(report)
     assert ward_sentences.compared(say, report) == (
         "None of the 2 patients could be compared: too few earlier days (2)."
     )

@@ -9,6 +9,7 @@ from enum import StrEnum
 import pytest
 
 from pmfer.errors import FrameReason, QuarantineReason
+from reports import Printed
 from reports.findings import Baseline, Episode, Finding, Lack, Signal, Stage, State
 from reports.measures import HEADLINE_MEASURES, MEASURES, Rule, Unit
 from reports.pages import patient_html, ward_html
@@ -20,6 +21,7 @@ from reports.words.finding_sentences import numbers, symbol, symbol_of_day, usua
 from reports.words.flag_sentences import flag_sentence, standing, told_sentences
 from reports.words.language import Language, language
 from reports.words.patient_lead import ask, ask_carried, lead
+from reports.words.patient_sentences import legend
 from reports.words.pictures import trend_text
 from warehouse.care_events import CareEventKind
 
@@ -70,6 +72,17 @@ def test_an_open_flag_says_its_day_and_the_interval_of_its_onset(say: Language) 
         "day 5 of the flag, not back to usual yet."
     )
     assert standing(say, lasting, DAY) == "lower, day\N{NO-BREAK SPACE}5"
+
+
+def test_a_flag_says_if_it_could_be_measured_on_few_of_its_days(say: Language) -> None:
+    """Otherwise day 33 of a flag sounds like a month of pain, although the patient was away for most of it."""
+    lasting = smiling(0.04, opened=date(2026, 2, 17))
+    assert lasting.episode is not None
+    assert plain(flag_sentence(say, lasting, DAY)).endswith("; day 33 of the flag, not back to usual yet.")
+    away = replace(lasting, episode=replace(lasting.episode, days_open=12))
+    assert plain(flag_sentence(say, away, DAY)).endswith(
+        "; day 33 of the flag, not back to usual yet. It could be measured on only twelve of these days."
+    )
 
 
 def test_an_open_flag_on_a_quiet_day_says_what_it_takes_to_be_back(say: Language) -> None:
@@ -150,6 +163,8 @@ def test_a_movement_has_the_mark_of_the_number_beside_it(say: Language) -> None:
     assert {value: symbol_of_day(smiling(value, (0.12, 0.18), State.LOWER, Rule.EWMA)) for value in values} == values
     assert symbol_of_day(smiling(0.19, state=State.USUAL)) == "(▲)"
     assert symbol_of_day(Finding("au12", State.INSUFFICIENT, 0.2, None, Lack.NO_BASELINE)) == "◊"
+    unseen = replace(smiling(0.04, opened=date(2026, 3, 17)), value=None, lack=Lack.COVERED, signals=())
+    assert symbol_of_day(unseen) == "◊"  # there is no number to be lower than usual, although the flag is open
 
 
 def test_the_number_of_a_room_stays_with_its_word(say: Language) -> None:
@@ -239,8 +254,8 @@ def test_a_report_asks_for_a_look_only_where_a_flag_is_open_or_was_when_the_mode
     patients: dict[str, PatientReport], say: Language
 ) -> None:
     for report in patients.values():
-        carried = ask_carried(say) if report.carried else ""
-        assert lead(say, report).ask == (ask(say) if report.changes else carried)
+        earlier = ask_carried(say) if report.carried or report.changes else ""
+        assert lead(say, report).ask == (ask(say) if report.changes and report.lack is None else earlier)
 
 
 @pytest.mark.parametrize("code", ["en", "de"])
@@ -256,10 +271,11 @@ def test_no_page_calls_the_day_it_reports_today(
 def test_the_page_says_whom_to_ask_and_when_it_was_printed(
     patients: dict[str, PatientReport], ward: WardReport
 ) -> None:
-    given = {"contact": "nurse in charge, extension 4711", "printed_at": datetime(2026, 3, 22, 6, 15, tzinfo=UTC)}
+    given = {"contact": "nurse in charge, extension 4711", "printed": Printed(datetime(2026, 3, 22, 6, 15, tzinfo=UTC))}
     for page in (patient_html(patients["stable"], **given), ward_html(ward, **given)):
         assert "For questions, ask: nurse in charge, extension 4711" in page
         assert "printed 22\N{NO-BREAK SPACE}March 2026, 06:15" in page
+        assert "replaces every earlier print" not in page
     assert "For questions, ask" not in patient_html(patients["stable"])
 
 
@@ -283,6 +299,12 @@ def test_a_single_session_of_a_day_is_mentioned(patients: dict[str, PatientRepor
     assert "The values come from a single recording." in lead(say, single).notes
 
 
-def test_a_new_model_is_mentioned_and_since_when(patients: dict[str, PatientReport], say: Language) -> None:
-    note = "A new computer model has read the recordings since 11 March 2026; earlier days cannot be compared."
+def test_a_new_model_is_mentioned_with_the_days_it_has_read(patients: dict[str, PatientReport], say: Language) -> None:
+    """While earlier days are scored again, it has not read every day since its first one."""
+    note = (
+        "A new computer model is in use. The first day that it has read is 11 March 2026; days that it has not read "
+        "cannot be compared."
+    )
     assert note in [plain(text) for text in lead(say, patients["new_model"]).notes]
+    gaps = {name: legend(say, patients[name]).rpartition(". ")[2] for name in ("new_model", "stable")}
+    assert gaps == {"new_model": "Gap: nothing read by the new model.", "stable": "Gap: no recording."}
