@@ -23,6 +23,7 @@ from flows.sources.sidecar import MANIFEST, Sidecar, checked, read_manifest, rea
 from flows.sources.source import Source, SourceGoneError, SourceState, open_and_look, require_there
 from pmfer.errors import ConfigurationError, QuarantineReason, SessionError
 
+LEVELS_BELOW = 4  # so deep below a night's folder, recordings that were misplaced are looked for
 Found = tuple[str, dict[str, Any] | SessionError]  # a recording's name with its fields, or what is wrong with it
 
 
@@ -104,16 +105,27 @@ def _list_folder(
 def _misplaced(folder: _Folder, entry: Entry) -> QuarantinedSession | None:
     """Recordings in a folder below the night's, which would otherwise go unnoticed; None if it holds none."""
     path = f"{folder.night}/{entry.name}"
-    if not entry.is_folder or is_hidden(entry.name) or folder.location.leads_out(path, entry):
+    holder = _holder_of_recordings(folder.location, path, entry, LEVELS_BELOW) if entry.is_folder else None
+    if holder is None:
+        return None
+    shown = printable(holder.removeprefix(f"{folder.night}/"))
+    message = f"{shown}: a folder with recordings, which are not read; move them into {folder.night}"
+    return QuarantinedSession(folder.uri(entry.name), QuarantineReason.UNREADABLE, message)
+
+
+def _holder_of_recordings(location: Location, path: str, folder: Entry, levels: int) -> str | None:
+    """The first folder with recordings among a folder and so many levels below it; None if there is none."""
+    if is_hidden(folder.name) or location.leads_out(path, folder):
         return None
     try:
-        within = _by_name(folder.location.entries(path))
+        within = location.entries(path)
     except SourceReadError:
         return None
-    if not any(map(is_video, within)):
-        return None
-    message = f"{printable(entry.name)}: a folder with recordings, which are not read; move them into {folder.night}"
-    return QuarantinedSession(folder.uri(entry.name), QuarantineReason.UNREADABLE, message)
+    if any(map(is_video, _by_name(within))):
+        return path
+    inner = [entry for entry in within if entry.is_folder] if levels > 1 else []
+    found = (_holder_of_recordings(location, f"{path}/{entry.name}", entry, levels - 1) for entry in inner)
+    return next(filter(None, found), None)
 
 
 def _by_name(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
