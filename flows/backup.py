@@ -18,8 +18,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from flows.data_folder import DataFolder
+from flows.monitoring import failure_noticed
 from flows.settings import Settings
-from flows.warehouse_access import WarehouseAccess, require_existing
+from flows.warehouse_access import WarehouseAccess, access_of, require_existing
 from pmfer import __version__
 from pmfer.bundle import sha256_file
 from pmfer.errors import ConfigurationError, WarehouseError
@@ -93,10 +94,25 @@ def make_backup(access: WarehouseAccess, out: Path) -> Backup:
     return Backup(out, made_at, files)
 
 
-def back_up(access: WarehouseAccess, settings: Settings, say: Say) -> Backup:
-    """Add a backup, then delete expired ones; see add_backup and remove_old_backups."""
-    backup = add_backup(access, settings, say)
-    remove_old_backups(access.warehouse, settings, say)
+def back_up(settings: Settings, out: Path | None, say: Say) -> Backup:
+    """Make a backup in a folder; without one, add it below `backup_to` and then delete expired ones.
+
+    Args:
+        settings: the data folder, the warehouse, and who is told if this fails.
+        out: a new or empty folder.
+        say: gets a line about the new backup, and one for each deleted backup.
+
+    Raises:
+        ConfigurationError, WarehouseError: see make_backup, add_backup and remove_old_backups. A notice was sent.
+    """
+    with failure_noticed(settings, "the backup"):
+        access = access_of(settings)
+        if out is not None:
+            backup = make_backup(access, out)
+            say(_sentence(backup))
+        else:
+            backup = add_backup(access, settings, say)
+            remove_old_backups(access.warehouse, settings, say)
     return backup
 
 
@@ -114,8 +130,12 @@ def add_backup(access: WarehouseAccess, settings: Settings, say: Say) -> Backup:
     """
     folder = require_place(access.warehouse, settings)
     backup = make_backup(access, folder / datetime.now(UTC).strftime(NAME))
-    say(f"{backup.folder}: {len(backup.files)} files")
+    say(_sentence(backup))
     return backup
+
+
+def _sentence(backup: Backup) -> str:
+    return f"{backup.folder}: {len(backup.files)} files"
 
 
 def remove_old_backups(warehouse: Address, settings: Settings, say: Say) -> None:

@@ -17,7 +17,7 @@ import duckdb
 
 from flows.job import Job, make_job, source_of
 from flows.logs import OwnWords, hide, log_context
-from flows.monitoring import report_failure, stage, watched, without_metrics
+from flows.monitoring import failure_noticed, report_failure, stage, watched, without_metrics
 from flows.outcome import NightOutcome, idle_outcome, remember_contents, session_outcomes
 from flows.plan import (
     NightPlan,
@@ -130,7 +130,7 @@ def tonight_and_before(request: RunRequest, night: date, *, before: bool) -> Nig
     outcome = one_night(request, night)
     say_idle(outcome)
     if before:
-        with without_metrics():
+        with without_metrics(), failure_noticed(request.place(), "coming back to earlier nights"):
             caught_up = [earlier for left in nights_left(request, night) if (earlier := come_back_to(request, left))]
             if not all(earlier.idle for earlier in caught_up):
                 run_night(make_job(request, night))
