@@ -28,6 +28,7 @@ from flows.plan import (
     warn_of_pseudonyms,
 )
 from flows.prefect_runs import as_flow, show_table, step, tell_server
+from flows.privacy.rerender import delete_withdrawn_reports
 from flows.privacy.retention import remove_expired
 from flows.report import DueReport, due_reports, is_report_due, raise_failures, render
 from flows.request import RunRequest
@@ -310,8 +311,9 @@ def render_all(connection: duckdb.DuckDBPyConnection, job: Job, run_id: str) -> 
     """
     with stage("report"), open_reader(job.warehouse) as reader:
         due = due_reports(reader, job.night, job.provenance, job.data, job.printing)
-    if due:
-        raise_failures(render_reports(connection, due, job, run_id), len(due))
+    failures = render_reports(connection, due, job, run_id) if due else []
+    delete_withdrawn_reports(connection, job.data, job.night, due)
+    raise_failures(failures, len(due))
     return len(due)
 
 

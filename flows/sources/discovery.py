@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from flows.plain_text import is_plain, printable
@@ -38,6 +39,11 @@ class _Folder:
     files: Mapping[str, list[Entry]]  # by name; several entries if names differ only in their Unicode form
     sidecars: Mapping[str, list[str]]  # names by stem; several if they differ in the case of their suffix
     now_s: float  # when it was listed, seconds since 1970
+
+    @cached_property
+    def uris(self) -> frozenset[str]:
+        """The name in messages and tables of every file."""
+        return frozenset(map(self.uri, self.files))
 
     def uri(self, name: str) -> str:
         """The name of a file in messages and tables."""
@@ -227,7 +233,7 @@ def _examine(
         return QuarantinedSession(uri, reason, f"{name}: {message}", None, sidecar.session_id, sidecar.patient_id)
     (entry,) = folder.files[name]
     stored_name = None if entry.name == name else entry.name
-    return Recording(uri, sidecar, entry.size, entry.version, stored_name, folder.source_state)
+    return Recording(uri, sidecar, entry.size, entry.version, stored_name, folder.source_state, folder.uris)
 
 
 def _why_unready(folder: _Folder, name: str) -> str | None:
