@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -73,25 +74,36 @@ def make_backup(access: WarehouseAccess, out: Path) -> Backup:
         make_private_folder(out)
         if any(out.iterdir()):
             raise ConfigurationError(f"{out}: is not empty; give each backup a folder of its own")
-        with access.writing() as writer:
-            head = current_head(writer.connection)
-            files[SNAPSHOT] = _copy_warehouse(writer, out / SNAPSHOT)
-            for name, path in _contents(data):
-                files[name] = _copy(path, out / name)
-        made_at = datetime.now(UTC)
-        document = {
-            "format_version": FORMAT_VERSION,
-            "made_at": made_at.isoformat(),
-            "code_version": __version__,
-            "encrypted": address.key is not None,
-            "audit_head": {"entries": head.entries, "sha256": head.sha256},
-            "files": files,
-        }
-        write_private(out / MANIFEST_FILE, json.dumps(document, indent=1) + "\n")
-        flush(out)
+        with _removed_unless_complete(out):
+            with access.writing() as writer:
+                head = current_head(writer.connection)
+                files[SNAPSHOT] = _copy_warehouse(writer, out / SNAPSHOT)
+                for name, path in _contents(data):
+                    files[name] = _copy(path, out / name)
+            made_at = datetime.now(UTC)
+            document = {
+                "format_version": FORMAT_VERSION,
+                "made_at": made_at.isoformat(),
+                "code_version": __version__,
+                "encrypted": address.key is not None,
+                "audit_head": {"entries": head.entries, "sha256": head.sha256},
+                "files": files,
+            }
+            write_private(out / MANIFEST_FILE, json.dumps(document, indent=1) + "\n")
+            flush(out)
     except OSError as error:
         raise ConfigurationError(f"{out}: cannot be written ({error.strerror}); make room or grant access") from None
     return Backup(out, made_at, files)
+
+
+@contextmanager
+def _removed_unless_complete(folder: Path) -> Iterator[None]:
+    """Remove a backup that fails, which would fill the disk and look like a backup."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def back_up(settings: Settings, out: Path | None, say: Say) -> Backup:

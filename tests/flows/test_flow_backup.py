@@ -4,6 +4,8 @@ import itertools
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -265,6 +267,16 @@ def test_whoever_relies_on_notices_learns_of_a_backup_that_fails(data: DataFolde
         f"The backup failed: {tmp_path / 'unmounted'}: no such folder; mount or make it, or correct PMFER_BACKUP_TO\n"
         "Correct the cause and run it again. The log says more."
     )
+
+
+def test_a_backup_that_fails_half_way_leaves_nothing_on_its_disk(data: DataFolder, tmp_path: Path) -> None:
+    for out in ((), (str(tmp_path / "named"),)):
+        command = ["ulimit -f 64; exec", sys.executable, "-m", "cli", "backup", *out, "--data-dir", str(data.root)]
+        environment = os.environ | {"PMFER_BACKUP_TO": str(tmp_path)}
+        done = subprocess.run(["bash", "-c", " ".join(command)], capture_output=True, text=True, env=environment)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"pmfer: warehouse {tmp_path}/"), done.stderr
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_place_that_is_not_there_is_not_made(data: DataFolder, tmp_path: Path) -> None:
