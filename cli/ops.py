@@ -93,16 +93,9 @@ def backup(
 
     Without a folder, backups in PMFER_BACKUP_TO that are older than PMFER_RETAIN_BACKUPS_DAYS are deleted afterwards.
     """
-    from flows.backup import back_up, make_backup
-    from flows.warehouse_access import access_of
+    from flows.backup import back_up
 
-    settings = read_settings(data_dir=data_dir)
-    access = access_of(settings)
-    if out is None:
-        back_up(access, settings, typer.echo)
-        return
-    written = make_backup(access, out.absolute())
-    typer.echo(f"{out}: {len(written.files)} files")
+    back_up(read_settings(data_dir=data_dir), out.absolute() if out else None, typer.echo)
 
 
 @app.command()

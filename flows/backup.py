@@ -12,14 +12,16 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from flows.data_folder import DataFolder
+from flows.monitoring import failure_noticed
 from flows.settings import Settings
-from flows.warehouse_access import WarehouseAccess, require_existing
+from flows.warehouse_access import WarehouseAccess, access_of, require_existing
 from pmfer import __version__
 from pmfer.bundle import sha256_file
 from pmfer.errors import ConfigurationError, WarehouseError
@@ -72,31 +74,57 @@ def make_backup(access: WarehouseAccess, out: Path) -> Backup:
         make_private_folder(out)
         if any(out.iterdir()):
             raise ConfigurationError(f"{out}: is not empty; give each backup a folder of its own")
-        with access.writing() as writer:
-            head = current_head(writer.connection)
-            files[SNAPSHOT] = _copy_warehouse(writer, out / SNAPSHOT)
-            for name, path in _contents(data):
-                files[name] = _copy(path, out / name)
-        made_at = datetime.now(UTC)
-        document = {
-            "format_version": FORMAT_VERSION,
-            "made_at": made_at.isoformat(),
-            "code_version": __version__,
-            "encrypted": address.key is not None,
-            "audit_head": {"entries": head.entries, "sha256": head.sha256},
-            "files": files,
-        }
-        write_private(out / MANIFEST_FILE, json.dumps(document, indent=1) + "\n")
-        flush(out)
+        with _removed_unless_complete(out):
+            with access.writing() as writer:
+                head = current_head(writer.connection)
+                files[SNAPSHOT] = _copy_warehouse(writer, out / SNAPSHOT)
+                for name, path in _contents(data):
+                    files[name] = _copy(path, out / name)
+            made_at = datetime.now(UTC)
+            document = {
+                "format_version": FORMAT_VERSION,
+                "made_at": made_at.isoformat(),
+                "code_version": __version__,
+                "encrypted": address.key is not None,
+                "audit_head": {"entries": head.entries, "sha256": head.sha256},
+                "files": files,
+            }
+            write_private(out / MANIFEST_FILE, json.dumps(document, indent=1) + "\n")
+            flush(out)
     except OSError as error:
         raise ConfigurationError(f"{out}: cannot be written ({error.strerror}); make room or grant access") from None
     return Backup(out, made_at, files)
 
 
-def back_up(access: WarehouseAccess, settings: Settings, say: Say) -> Backup:
-    """Add a backup, then delete expired ones; see add_backup and remove_old_backups."""
-    backup = add_backup(access, settings, say)
-    remove_old_backups(access.warehouse, settings, say)
+@contextmanager
+def _removed_unless_complete(folder: Path) -> Iterator[None]:
+    """Remove a backup that fails, which would fill the disk and look like a backup."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def back_up(settings: Settings, out: Path | None, say: Say) -> Backup:
+    """Make a backup in a folder; without one, add it below `backup_to` and then delete expired ones.
+
+    Args:
+        settings: the data folder, the warehouse, and who is told if this fails.
+        out: a new or empty folder.
+        say: gets a line about the new backup, and one for each deleted backup.
+
+    Raises:
+        ConfigurationError, WarehouseError: see make_backup, add_backup and remove_old_backups. A notice was sent.
+    """
+    with failure_noticed(settings, "the backup"):
+        access = access_of(settings)
+        if out is not None:
+            backup = make_backup(access, out)
+            say(_sentence(backup))
+        else:
+            backup = add_backup(access, settings, say)
+            remove_old_backups(access.warehouse, settings, say)
     return backup
 
 
@@ -114,8 +142,12 @@ def add_backup(access: WarehouseAccess, settings: Settings, say: Say) -> Backup:
     """
     folder = require_place(access.warehouse, settings)
     backup = make_backup(access, folder / datetime.now(UTC).strftime(NAME))
-    say(f"{backup.folder}: {len(backup.files)} files")
+    say(_sentence(backup))
     return backup
+
+
+def _sentence(backup: Backup) -> str:
+    return f"{backup.folder}: {len(backup.files)} files"
 
 
 def remove_old_backups(warehouse: Address, settings: Settings, say: Say) -> None:

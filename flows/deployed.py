@@ -25,6 +25,7 @@ from flows.printing import printing_of
 from flows.report import render_by_hand
 from flows.request import Folder, RunRequest
 from flows.settings import Dispatch, read_settings
+from flows.sources.names import PLAUSIBLE_YEARS
 from flows.warehouse_access import access_of
 from pmfer.errors import ConfigurationError
 from warehouse import queries
@@ -34,6 +35,7 @@ from warehouse.connection import open_reader
 # Prefect's form passes a field that is left empty as an empty string.
 Source = Annotated[str, Field(min_length=1)]
 Rate = Annotated[float, Field(gt=0)]
+Night = Annotated[date, Field(ge=date(PLAUSIBLE_YEARS[0], 1, 1), le=date(PLAUSIBLE_YEARS[-1], 12, 31))]
 
 # Neither of these can be a pseudonym, which has only letters, digits, dots, underscores and dashes.
 ALL_PATIENTS = "*"
@@ -46,7 +48,7 @@ log = logging.getLogger("pmfer.report")
 def nightly(
     source: Source,
     data_dir: Folder,
-    night: date | None = None,
+    night: Night | None = None,
     bundle: str | None = None,
     detector: str | None = None,
     frames_per_second: Rate | None = None,
@@ -107,8 +109,8 @@ def previous_day(due: datetime | None, time_zone: str | None) -> date:
 def backfill(
     source: Source,
     data_dir: Folder,
-    first: date,
-    last: date,
+    first: Night,
+    last: Night,
     bundle: str | None = None,
     detector: str | None = None,
     frames_per_second: Rate | None = None,
@@ -144,7 +146,7 @@ def backfill(
 
 
 @flow(name="report", flow_run_name="report {day}")
-def report(data_dir: Folder, day: date, patient_id: StrictStr | StrictInt = ALL_PATIENTS) -> int:
+def report(data_dir: Folder, day: Night, patient_id: StrictStr | StrictInt = ALL_PATIENTS) -> int:
     """Render reports of a day again, whether due or not; return the number of files.
 
     Args:

@@ -9,7 +9,8 @@ from prefect.cache_policies import NO_CACHE
 from flows.backup import add_backup, remove_old_backups, require_place
 from flows.data_folder import DataFolder
 from flows.environment import set_up_worker
-from flows.logs import OwnWords, hide, nameless_errors
+from flows.logs import OwnWords, hide
+from flows.monitoring import failure_noticed
 from flows.privacy.retention import remove_expired, retention_of
 from flows.request import Folder
 from flows.settings import Settings, read_settings
@@ -76,6 +77,16 @@ def maintenance(data_dir: Folder) -> None:
     """
     settings = read_settings(data_dir=data_dir)
     set_up_worker(settings)
+    with failure_noticed(settings, "the maintenance of the warehouse"):
+        maintain(settings)
+
+
+def maintain(settings: Settings) -> None:
+    """The steps of `maintenance`, in order.
+
+    Raises:
+        PmferError: see maintenance.
+    """
     access = access_of(settings)
     data, warehouse = access.data, access.warehouse
     data.require_writable()
@@ -85,7 +96,7 @@ def maintenance(data_dir: Folder) -> None:
         back_up(access, settings)
     else:
         log.info("no backup was made: PMFER_BACKUP_TO is not set")
-    with nameless_errors(), access.writing() as writer:
+    with access.writing() as writer:
         connection = writer.connection
         hide(queries.patient_ids(connection))
         expire(connection, data, settings)

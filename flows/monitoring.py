@@ -34,6 +34,7 @@ from warehouse.private_file import write_private
 
 READABLE = 0o644  # the collector runs under another account, and the file holds no personal data
 LOOK = "`pmfer status` and the log say more."
+KEPT = f"What was stored is kept; correct the cause and run it again. {LOOK}"
 NoticeKind = Literal["info", "success", "warning", "failure"]  # as Apprise names them
 
 log = logging.getLogger("pmfer.monitoring")
@@ -141,12 +142,29 @@ def _gauge(registry: CollectorRegistry, name: str, text: str, value: float | Non
         Gauge(f"pmfer_{name}", text, registry=registry).set(value)
 
 
-def notify_failure(settings: Settings, night: date | None, error: BaseException) -> None:
-    """Send a notice that a run failed, if such notices are on."""
+def notify_failure(settings: Settings, what: str, error: BaseException, advice: str = KEPT) -> None:
+    """Send a notice that something failed, if such notices are on.
+
+    Args:
+        settings: addresses, and which notices they get.
+        what: what failed, such as `the night of 2026-03-02`.
+        error: why.
+        advice: what to do, in sentences.
+    """
     reason = without_identities((str(error).splitlines() or [type(error).__name__])[0])
-    what = f"The night of {night}" if night else "A night"
-    body = f"{what} failed: {reason}\nWhat was stored is kept; correct the cause and run it again. {LOOK}"
-    _notify(settings, "failure", f"PMFER: {what[0].lower()}{what[1:]} failed", body, "failure")
+    body = f"{what[0].upper()}{what[1:]} failed: {reason}\n{advice}"
+    _notify(settings, "failure", f"PMFER: {what} failed", body, "failure")
+
+
+@contextmanager
+def failure_noticed(settings: Settings, what: str) -> Iterator[None]:
+    """If the block fails, send a notice: whoever relies on notices looks at no log. Nights are `watched` instead."""
+    try:
+        with nameless_errors():
+            yield
+    except Exception as error:
+        notify_failure(settings, what, error, "Correct the cause and run it again. The log says more.")
+        raise
 
 
 def notify_end(settings: Settings, night: date, figures: NightFigures | None) -> None:
@@ -287,7 +305,7 @@ def watched(function: Callable[[RunRequest, date], NightOutcome]) -> Callable[[R
 def report_failure(settings: Settings, night: date | None, error: BaseException, run_s: float = 0.0) -> None:
     """Record a failure in the metrics file and send a notice."""
     _write(settings, NightMetrics(False, datetime.now(UTC), run_s, _stage_seconds()))
-    notify_failure(settings, night, error)
+    notify_failure(settings, f"the night of {night}" if night else "a night", error)
 
 
 def report_end(settings: Settings, night: date, run_s: float = 0.0, *, done_before: bool = False) -> None:

@@ -17,7 +17,7 @@ import duckdb
 
 from flows.job import Job, make_job, source_of
 from flows.logs import OwnWords, hide, log_context
-from flows.monitoring import report_failure, stage, watched, without_metrics
+from flows.monitoring import failure_noticed, report_failure, stage, watched, without_metrics
 from flows.outcome import NightOutcome, idle_outcome, remember_contents, session_outcomes
 from flows.plan import (
     NightPlan,
@@ -28,6 +28,7 @@ from flows.plan import (
     warn_of_pseudonyms,
 )
 from flows.prefect_runs import as_flow, show_table, step, tell_server
+from flows.privacy.rerender import delete_withdrawn_reports
 from flows.privacy.retention import remove_expired
 from flows.report import DueReport, due_reports, is_report_due, raise_failures, render
 from flows.request import RunRequest
@@ -131,7 +132,7 @@ def tonight_and_before(request: RunRequest, night: date, *, before: bool) -> Nig
     outcome = one_night(request, night)
     say_idle(outcome)
     if before:
-        with without_metrics():
+        with without_metrics(), failure_noticed(request.place(), "coming back to earlier nights"):
             caught_up = [earlier for left in nights_left(request, night) if (earlier := come_back_to(request, left))]
             if not all(earlier.idle for earlier in caught_up):
                 run_night(make_job(request, night))
@@ -312,8 +313,9 @@ def render_all(connection: duckdb.DuckDBPyConnection, job: Job, run_id: str) -> 
     """
     with stage("report"), open_reader(job.warehouse) as reader:
         due = due_reports(reader, job.night, job.provenance, job.data, job.printing)
-    if due:
-        raise_failures(render_reports(connection, due, job, run_id), len(due))
+    failures = render_reports(connection, due, job, run_id) if due else []
+    delete_withdrawn_reports(connection, job.data, job.night, due)
+    raise_failures(failures, len(due))
     return len(due)
 
 

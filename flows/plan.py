@@ -16,6 +16,7 @@ from pmfer import __version__
 from pmfer.errors import PmferError, QuarantineReason, SessionError, VideoError
 from warehouse import quarantine, queries, runs, store
 from warehouse.consent import ConsentRegister, read_register
+from warehouse.corrections import corrections
 from warehouse.personal import Traces
 from warehouse.records import (
     QuarantineRecord,
@@ -45,6 +46,7 @@ class PendingSession:
 
     recording: Recording
     content_sha256: str | None  # 64 hex digits; None until its video is read for the first time
+    replaces: str | None = None  # session_id of the stored session, if the sidecar was corrected since
 
     def record(self) -> SessionRecord:
         """The session as the warehouse stores it. Its video must have been read."""
@@ -52,6 +54,7 @@ class PendingSession:
         return SessionRecord(
             source_uri=self.recording.source_uri,
             content_sha256=self.content_sha256,
+            replaces=self.replaces,
             **vars(self.recording.sidecar),
         )
 
@@ -216,10 +219,14 @@ def unopened(recording: Recording, reason: QuarantineReason, message: str) -> Qu
 
 
 def examine(connection: duckdb.DuckDBPyConnection, sessions: Sequence[PendingSession], job: Job) -> Examination:
-    """Decide by their content which sessions of the job's night are to be scored."""
+    """Decide by their content which sessions of the job's night are to be scored. Corrected ones are scored again."""
     video_is_faulty = ~pl.col("reason").is_in([str(reason) for reason in _REASONS_OUTSIDE_THE_VIDEO])
     in_quarantine = quarantine.of_night(connection, job.night).filter(pl.col("replay_asked_at").is_null())
-    known_faults = set(in_quarantine.filter(video_is_faulty).select("source_uri", "content_sha256").iter_rows())
+    stated = ("source_uri", "content_sha256", "session_id", "patient_id")
+    known_faults = set(in_quarantine.filter(video_is_faulty).select(stated).iter_rows())
+    files = sessions[0].recording.beside if sessions else ()
+    corrected = corrections(connection, [session.record() for session in sessions], files)
+    sessions = [replace(session, replaces=corrected.get(session.recording.source_uri)) for session in sessions]
     records = [session.record() for session in sessions]
     identities = [store.scoring_id(record.content_sha256, **vars(job.provenance)) for record in records]
     done = queries.existing_scorings(connection, identities)
@@ -228,13 +235,12 @@ def examine(connection: duckdb.DuckDBPyConnection, sessions: Sequence[PendingSes
     quarantined: list[QuarantinedSession] = []
     still_quarantined: list[str] = []
     done_before = 0
-    for session, identity, refusal in zip(sessions, identities, refusals, strict=True):
-        uri = session.recording.source_uri
-        if (uri, session.content_sha256) in known_faults and identity not in done:
-            still_quarantined.append(uri)
+    for session, record, identity, refusal in zip(sessions, records, identities, refusals, strict=True):
+        if tuple(getattr(record, name) for name in stated) in known_faults and identity not in done:
+            still_quarantined.append(record.source_uri)
         elif refusal:
             quarantined.append(session.quarantined(refusal))
-        elif identity in done:
+        elif identity in done and not session.replaces:
             done_before += 1
         else:
             to_score.append(session)

@@ -185,7 +185,9 @@ class _SessionPipeline:
             if examination.done_before:
                 quarantine.lift_quarantine(self._connection, staged.session.recording.source_uri)
             if examination.open:
-                self._score(staged)
+                if examination.open[0].replaces:
+                    log.info("its sidecar was corrected; it replaces what was stored")
+                self._score(replace(staged, session=examination.open[0]))
                 return
             staged.video.unlink()
         self._conclude(*examination.quarantined)

@@ -75,7 +75,7 @@ def require_current_schema(connection: duckdb.DuckDBPyConnection) -> None:
         WarehouseError: it is older, newer, or not a warehouse.
     """
     if _pending(connection):
-        raise _refusal(connection, "its schema is older than this release; run a night to publish it again")
+        raise _refusal(connection, "its schema is older than this release; run a night, which upgrades it")
 
 
 _COMMENT = re.compile(

@@ -10,8 +10,10 @@ from datetime import date
 import duckdb
 import polars as pl
 
+from pmfer.errors import QuarantineReason
 from warehouse import audit
 from warehouse.consent import with_tombstone
+from warehouse.corrections import withdraw_misfiled
 from warehouse.records import QuarantineRecord
 from warehouse.sql import changed
 from warehouse.transaction import read, transaction
@@ -42,6 +44,8 @@ _RESTATE_QUARANTINE = """
 def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineRecord) -> bool:
     """Quarantine a session. It replaces an earlier row of the same source.
 
+    If it has no consent and its file was stored as a session of another patient, that session is withdrawn.
+
     Returns:
         False, with nothing written, if the same file is already quarantined for the same reason with the same message,
         or if the patient was erased.
@@ -58,6 +62,8 @@ def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineReco
         if added:
             keys = {"source_uri": record.source_uri, "quarantine_id": record.quarantine_id}
             connection.execute(_DELETE_QUARANTINE_BEFORE, keys)
+            if record.patient_id and record.reason is QuarantineReason.NO_CONSENT:
+                withdraw_misfiled(connection, record)
             audit.record(
                 connection, "session_set_aside", patient_id=record.patient_id, night=record.night, reason=record.reason
             )

@@ -38,6 +38,7 @@ class SessionRecord:
     ward: str | None = None  # None if the sidecar does not say; likewise for the next two
     room: str | None = None
     situation: Situation | None = None
+    replaces: str | None = None  # session_id under which the same bytes are stored, if the sidecar was corrected since
 
     @property
     def session_date(self) -> date:

@@ -5,7 +5,7 @@ Sessions that are already stored are skipped, so that a night can be run again a
 
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC
 
 import duckdb
 import polars as pl
@@ -13,6 +13,7 @@ import polars as pl
 from pmfer.errors import QuarantineReason, SessionError, WarehouseError
 from warehouse import audit
 from warehouse.consent import ConsentRegister, read_register
+from warehouse.corrections import StoredSession, check_agrees, stored_alike, withdraw_corrected
 from warehouse.frames import checked_frames, extra_scores
 from warehouse.quarantine import DELETE_QUARANTINE
 from warehouse.queries import existing_scorings
@@ -24,7 +25,7 @@ from warehouse.records import (
 )
 from warehouse.rollups import derived_rows
 from warehouse.sql import json_text, registered
-from warehouse.transaction import database_path, one_line_errors, transaction
+from warehouse.transaction import transaction
 
 # Columns of a batch of results in which all values may be NULL, with their types.
 _NULLABLE = {
@@ -33,6 +34,7 @@ _NULLABLE = {
     "ward": pl.String,
     "room": pl.String,
     "situation": pl.String,
+    "replaces": pl.String,
 }
 # Store the patients of result_batch that are new.
 _INSERT_PATIENTS = """
@@ -100,12 +102,12 @@ def refusals(
         WarehouseError: the database failed.
     """
     register = read_register(connection, {session.patient_id for session in sessions})
-    by_id, by_content = _stored_alike(connection, sessions)
+    by_id, by_content = _stored_beside(connection, sessions)
 
     def refusal(session: SessionRecord) -> SessionError | None:
         try:
             _check_allowed(session, register, consent_required)
-            _check_agrees(session, by_id, by_content)
+            check_agrees(session, by_id, by_content)
         except SessionError as error:
             return error
         return None
@@ -121,6 +123,8 @@ def store_sessions(
     consent_required: bool = False,
 ) -> int:
     """Store scored sessions, all or none: patients, bundle, sessions, scorings, frames and what is derived from frames.
+
+    What a corrected recording replaces is withdrawn, see warehouse.corrections.
 
     Rollups, quantiles and episodes are derived from frames. The sources are taken out of quarantine. Frames that are
     already stored are not read, so the time does not depend on their number. Storing many sessions in one call is much
@@ -147,7 +151,9 @@ def store_sessions(
         scoring_id(result.session.content_sha256, bundle.bundle_id, result.scoring.options_sha256) for result in results
     ]
     with transaction(connection):
-        _check_sessions(connection, [result.session for result in results], consent_required)
+        sessions = [result.session for result in results]
+        _check_sessions(connection, sessions, consent_required)
+        withdraw_corrected(connection, sessions)
         done = existing_scorings(connection, identities)
         new = {identity: result for identity, result in zip(identities, results, strict=True) if identity not in done}
         if new:
@@ -176,44 +182,20 @@ def _check_sessions(
     connection: duckdb.DuckDBPyConnection, sessions: Sequence[SessionRecord], consent_required: bool
 ) -> None:
     register = read_register(connection, {session.patient_id for session in sessions})
-    by_id, by_content = _stored_alike(connection, sessions)
+    by_id, by_content = _stored_beside(connection, sessions)
     for session in sessions:
         _check_allowed(session, register, consent_required)
-        _check_agrees(session, by_id, by_content)
-        by_id[session.session_id] = (session.content_sha256, session.patient_id, session.started_at)
-        by_content[session.content_sha256] = session.session_id
+        check_agrees(session, by_id, by_content)
+        stored = StoredSession(**{name: getattr(session, name) for name in StoredSession.__annotations__})
+        by_id[session.session_id] = by_content[session.content_sha256] = stored
 
 
-# Stored sessions with one of these identifiers or one of these contents.
-_SESSIONS_ALIKE = """
-    SELECT session_id, content_sha256, patient_id, started_at
-    FROM sessions
-    WHERE session_id IN (SELECT unnest(CAST($session_ids AS VARCHAR[])))
-        OR content_sha256 IN (SELECT unnest(CAST($contents AS VARCHAR[])))
-"""
-
-
-def _stored_alike(
+def _stored_beside(
     connection: duckdb.DuckDBPyConnection, sessions: Sequence[SessionRecord]
-) -> tuple[dict[str, tuple[str, str, datetime]], dict[str, str]]:
-    """Stored sessions with the same session_id or content.
-
-    Returns:
-        Content, patient and start by session_id, and session_id by content.
-    """
-    with one_line_errors(database_path(connection)):
-        stored = connection.execute(
-            _SESSIONS_ALIKE,
-            {
-                "session_ids": [session.session_id for session in sessions],
-                "contents": [session.content_sha256 for session in sessions],
-            },
-        ).pl()
-    by_id = {
-        row["session_id"]: (row["content_sha256"], row["patient_id"], row["started_at"])
-        for row in stored.rows(named=True)
-    }
-    return by_id, {content: session_id for session_id, (content, _, _) in by_id.items()}
+) -> tuple[dict[str, StoredSession], dict[str, StoredSession]]:
+    """Stored sessions with the same session_id or content, by either, without those that these sessions replace."""
+    stored = [old for old in stored_alike(connection, sessions) if not any(map(old.is_replaced_by, sessions))]
+    return {old.session_id: old for old in stored}, {old.content_sha256: old for old in stored}
 
 
 def _check_allowed(session: SessionRecord, register: ConsentRegister, consent_required: bool) -> None:
@@ -225,32 +207,6 @@ def _check_allowed(session: SessionRecord, register: ConsentRegister, consent_re
     refusal = register.refusal(session.patient_id, session.session_date, consent_required)
     if refusal:
         raise SessionError(QuarantineReason.NO_CONSENT, f"{name}: {refusal}; nothing of it may be stored")
-
-
-def _check_agrees(
-    session: SessionRecord, by_id: Mapping[str, tuple[str, str, datetime]], by_content: Mapping[str, str]
-) -> None:
-    content, patient_id, started_at = by_id.get(
-        session.session_id, (session.content_sha256, session.patient_id, session.started_at)
-    )
-    is_different = {
-        "video": content != session.content_sha256,
-        "patient": patient_id != session.patient_id,
-        "start": started_at != session.started_at,
-    }
-    difference = next((what for what, differs in is_different.items() if differs), None)
-    if difference:
-        other_id = " or give it another session_id" if difference == "video" else ""  # the same video is a duplicate
-        raise SessionError(
-            QuarantineReason.SESSION_CONFLICT,
-            f"{_name(session)}: already stored with another {difference}; correct the sidecar{other_id}",
-        )
-    same_video = by_content.get(session.content_sha256, session.session_id)
-    if same_video != session.session_id:
-        raise SessionError(
-            QuarantineReason.DUPLICATE_CONTENT,
-            f"{_name(session)}: the same video is already stored as session {same_video}; remove one of the two",
-        )
 
 
 def _name(session: SessionRecord) -> str:

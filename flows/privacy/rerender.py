@@ -1,4 +1,4 @@
-"""After an erasure, find the remaining pages that showed or named the patient, and render them again or delete them."""
+"""After an erasure or a correction, find the pages that showed the patient, and render them again or delete them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -117,6 +117,23 @@ def rerender_reports(
     for day, patient_id in runs.reports_forgotten(connection):
         runs.forget_report(connection, day, patient_id=patient_id)
     return failures
+
+
+def delete_withdrawn_reports(
+    connection: duckdb.DuckDBPyConnection, data: DataFolder, day: date, due: Sequence[DueReport]
+) -> None:
+    """Delete the reports of a day that show a withdrawn session and are not due, because nothing else was to be shown.
+
+    Raises:
+        WarehouseError: the database failed.
+    """
+    kept = {report.report_id for report in due}
+    for name, row in recorded_reports(connection, day).items():
+        if row["input_key"] or name in kept:
+            continue
+        for path in recorded_files(row):
+            (data.root / path).unlink(missing_ok=True)
+        runs.forget_report(connection, day, patient_id=row["patient_id"], ward=row["ward"])
 
 
 def overview_files(data: DataFolder, day: date, ward: str | None) -> list[Path]:

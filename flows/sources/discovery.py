@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from flows.plain_text import is_plain, printable
@@ -23,6 +24,7 @@ from flows.sources.sidecar import MANIFEST, Sidecar, checked, read_manifest, rea
 from flows.sources.source import Source, SourceGoneError, SourceState, open_and_look, require_there
 from pmfer.errors import ConfigurationError, QuarantineReason, SessionError
 
+LEVELS_BELOW = 4  # so deep below a night's folder, recordings that were misplaced are looked for
 Found = tuple[str, dict[str, Any] | SessionError]  # a recording's name with its fields, or what is wrong with it
 
 
@@ -37,6 +39,11 @@ class _Folder:
     files: Mapping[str, list[Entry]]  # by name; several entries if names differ only in their Unicode form
     sidecars: Mapping[str, list[str]]  # names by stem; several if they differ in the case of their suffix
     now_s: float  # when it was listed, seconds since 1970
+
+    @cached_property
+    def uris(self) -> frozenset[str]:
+        """The name in messages and tables of every file."""
+        return frozenset(map(self.uri, self.files))
 
     def uri(self, name: str) -> str:
         """The name of a file in messages and tables."""
@@ -104,16 +111,27 @@ def _list_folder(
 def _misplaced(folder: _Folder, entry: Entry) -> QuarantinedSession | None:
     """Recordings in a folder below the night's, which would otherwise go unnoticed; None if it holds none."""
     path = f"{folder.night}/{entry.name}"
-    if not entry.is_folder or is_hidden(entry.name) or folder.location.leads_out(path, entry):
+    holder = _holder_of_recordings(folder.location, path, entry, LEVELS_BELOW) if entry.is_folder else None
+    if holder is None:
+        return None
+    shown = printable(holder.removeprefix(f"{folder.night}/"))
+    message = f"{shown}: a folder with recordings, which are not read; move them into {folder.night}"
+    return QuarantinedSession(folder.uri(entry.name), QuarantineReason.UNREADABLE, message)
+
+
+def _holder_of_recordings(location: Location, path: str, folder: Entry, levels: int) -> str | None:
+    """The first folder with recordings among a folder and so many levels below it; None if there is none."""
+    if is_hidden(folder.name) or location.leads_out(path, folder):
         return None
     try:
-        within = _by_name(folder.location.entries(path))
+        within = location.entries(path)
     except SourceReadError:
         return None
-    if not any(map(is_video, within)):
-        return None
-    message = f"{printable(entry.name)}: a folder with recordings, which are not read; move them into {folder.night}"
-    return QuarantinedSession(folder.uri(entry.name), QuarantineReason.UNREADABLE, message)
+    if any(map(is_video, _by_name(within))):
+        return path
+    inner = [entry for entry in within if entry.is_folder] if levels > 1 else []
+    found = (_holder_of_recordings(location, f"{path}/{entry.name}", entry, levels - 1) for entry in inner)
+    return next(filter(None, found), None)
 
 
 def _by_name(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
@@ -215,7 +233,7 @@ def _examine(
         return QuarantinedSession(uri, reason, f"{name}: {message}", None, sidecar.session_id, sidecar.patient_id)
     (entry,) = folder.files[name]
     stored_name = None if entry.name == name else entry.name
-    return Recording(uri, sidecar, entry.size, entry.version, stored_name, folder.source_state)
+    return Recording(uri, sidecar, entry.size, entry.version, stored_name, folder.source_state, folder.uris)
 
 
 def _why_unready(folder: _Folder, name: str) -> str | None:

@@ -28,6 +28,7 @@ class Recording:
     version: str  # see Entry.version, when it was listed
     stored_name: str | None = None  # the file's name in the source, if that is in another Unicode form
     source_state: SourceState = field(default=SourceState(), repr=False, compare=False)  # when it was listed
+    beside: frozenset[str] = field(default=frozenset(), repr=False, compare=False)  # source_uris in its folder
 
     @property
     def path(self) -> str:

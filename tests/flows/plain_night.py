@@ -52,7 +52,7 @@ def run_night(source: Path | str, data: DataFolder, night: date) -> NightPlan:
                 quarantined += known.quarantined
                 if not known.open:
                     continue
-                outcome = score_session(scorer, result.session, result.video)
+                outcome = score_session(scorer, known.open[0], result.video)
                 if isinstance(outcome, ScoredSession):
                     store_sessions(connection, bundle_record(job.bundle), [session_result(outcome, job, "run")])
                 else:

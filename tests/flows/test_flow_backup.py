@@ -4,6 +4,8 @@ import itertools
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Any
 
 import duckdb
 import pytest
+from command import pmfer
+from notice_server import notice_server
 from privacy_folder import PATIENT, access_to, copy_ward, file_of, lake_of
 from typer.testing import CliRunner
 
@@ -226,8 +230,8 @@ def test_a_new_backup_takes_the_place_of_those_that_are_too_old(
     for folder in (*ours, *others):
         folder.mkdir(parents=True)
         (folder / "any.txt").write_text("of another day")
-    settings = Settings(backup_to=place, retain_backups_days=1)
-    made = back_up(access_to(data), settings, said.append)
+    settings = Settings(data_dir=data.root, backup_to=place, retain_backups_days=1)
+    made = back_up(settings, None, said.append)
     assert sorted(place.iterdir()) == sorted([made.folder, *others]), "what people named stays"
     assert [line.partition(":")[0] for line in said] == [str(made.folder), *map(str, ours)]
     restore_backup(access_to(empty), made.folder, lambda _: None)
@@ -236,7 +240,7 @@ def test_a_new_backup_takes_the_place_of_those_that_are_too_old(
 
 def test_without_an_age_every_backup_stays(data: DataFolder, tmp_path: Path) -> None:
     (tmp_path / "2026-01-02-030405").mkdir()
-    made = back_up(access_to(data), Settings(backup_to=tmp_path), lambda _: None)
+    made = back_up(Settings(data_dir=data.root, backup_to=tmp_path), None, lambda _: None)
     assert sorted(tmp_path.iterdir()) == [tmp_path / "2026-01-02-030405", made.folder]
 
 
@@ -244,8 +248,35 @@ def test_a_backup_that_fails_costs_none_that_there_is(data: DataFolder) -> None:
     old = data.root / "2026-01-02-030405"
     old.mkdir()
     with pytest.raises(ConfigurationError, match="another disk"):
-        back_up(access_to(data), Settings(backup_to=data.root, retain_backups_days=1), lambda _: None)
+        back_up(Settings(data_dir=data.root, backup_to=data.root, retain_backups_days=1), None, lambda _: None)
     old.rmdir()
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # one of Apprise's many services uses it
+def test_whoever_relies_on_notices_learns_of_a_backup_that_fails(data: DataFolder, tmp_path: Path) -> None:
+    given = {"PMFER_DATA_DIR": str(data.root), "PMFER_BACKUP_TO": str(tmp_path / "unmounted")}
+    with notice_server() as hook:
+        failed = pmfer("backup", **given, PMFER_NOTIFY_URLS=hook.url)
+        named = pmfer("backup", str(data.root / "here"), **given, PMFER_NOTIFY_URLS=hook.url)
+        made = pmfer("backup", str(tmp_path / "named"), **given, PMFER_NOTIFY_URLS=hook.url)
+    assert [failed.returncode, named.returncode, made.returncode] == [1, 1, 0]
+    assert [(notice["type"], notice["title"]) for notice in hook.notices] == [
+        ("failure", "PMFER: the backup failed")
+    ] * 2, "and of none that succeeds"
+    assert hook.notices[0]["message"] == (
+        f"The backup failed: {tmp_path / 'unmounted'}: no such folder; mount or make it, or correct PMFER_BACKUP_TO\n"
+        "Correct the cause and run it again. The log says more."
+    )
+
+
+def test_a_backup_that_fails_half_way_leaves_nothing_on_its_disk(data: DataFolder, tmp_path: Path) -> None:
+    for out in ((), (str(tmp_path / "named"),)):
+        command = ["ulimit -f 64; exec", sys.executable, "-m", "cli", "backup", *out, "--data-dir", str(data.root)]
+        environment = os.environ | {"PMFER_BACKUP_TO": str(tmp_path)}
+        done = subprocess.run(["bash", "-c", " ".join(command)], capture_output=True, text=True, env=environment)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"pmfer: warehouse {tmp_path}/"), done.stderr
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_place_that_is_not_there_is_not_made(data: DataFolder, tmp_path: Path) -> None:

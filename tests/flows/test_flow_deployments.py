@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from prefect.exceptions import ParameterTypeError
 from prefect.flows import load_flow_from_entrypoint
 from prefect.server.schemas.schedules import CronSchedule
 
 from flows.deploy import FLOWS, POOLS
-from flows.deployed import backfill, nightly, previous_day
+from flows.deployed import backfill, nightly, previous_day, report
 from flows.environment import HEARTBEAT_S
 from flows.request import RunRequest
 from flows.score_shard import DEPLOYMENT
@@ -79,3 +80,14 @@ def test_what_makes_no_sense_is_refused_in_one_line(tmp_path: Path) -> None:
         previous_day(None, "Europe")  # a folder of zones
     with pytest.raises(ConfigurationError, match="is before first"):
         backfill.fn("/srv", tmp_path, date(2026, 3, 2), date(2026, 3, 1))
+
+
+@pytest.mark.parametrize("implausible", ["0001-01-01", "9999-12-31"])
+def test_a_day_that_nothing_can_be_calculated_with_is_refused_before_a_run_starts(implausible: str) -> None:
+    place = {"source": "source", "data_dir": "data"}
+    with pytest.raises(ParameterTypeError, match="night"):
+        nightly.validate_parameters(place | {"night": implausible})
+    with pytest.raises(ParameterTypeError, match="first"):
+        backfill.validate_parameters(place | {"first": implausible, "last": implausible})
+    with pytest.raises(ParameterTypeError, match="day"):
+        report.validate_parameters({"data_dir": "data", "day": implausible})

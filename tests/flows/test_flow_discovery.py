@@ -247,3 +247,10 @@ def test_a_folder_of_recordings_within_the_night_is_named_and_no_other_folder(fo
     (folder / "cam 1" / "a.json").rename(folder / "a.json")
     assert [recording.name for recording in list_night(folder.parent, NIGHT).recordings] == ["a.mkv"]
     assert reasons(folder.parent) == []
+    deep = folder / "cam 1" / "am" / "08"
+    deep.mkdir(parents=True)
+    (deep / "a.mp4").write_bytes(b"video")
+    (folder / "cam 1" / "round").symlink_to(folder)  # which leads back here for ever
+    (refused,) = list_night(folder.parent, NIGHT).quarantined
+    assert refused.source_uri == "2026-03-02/cam 1"
+    assert refused.message == "cam 1/am/08: a folder with recordings, which are not read; move them into 2026-03-02"

@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from notice_server import notice_server
 from prefect_server import ROOT, running_server
 from privacy_folder import DAYS, OTHER, access_to, file_of, make_folder
 
@@ -52,9 +53,11 @@ def test_reports_are_rendered_again_and_the_warehouse_is_kept_in_order(tmp_path:
         assert "no backup was made: PMFER_BACKUP_TO is not set" in done.stdout
 
         missing = settings | {"PMFER_BACKUP_TO": str(tmp_path / "backup")}
-        done = run(missing, f"maintenance(Path({str(data.root)!r}))")
+        with notice_server() as hook:
+            done = run(missing | {"PMFER_NOTIFY_URLS": hook.url}, f"maintenance(Path({str(data.root)!r}))")
         assert done.returncode != 0
         assert "no such folder" in done.stderr
+        assert hook.titles == ["PMFER: the maintenance of the warehouse failed"]
 
         (tmp_path / "backup").mkdir()
         old = tmp_path / "backup" / "2026-01-02-030405"

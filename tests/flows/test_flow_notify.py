@@ -36,7 +36,7 @@ GOOD = NightFigures(NIGHT, 10, 8, 400, 380, 80.0, 0.05, 6, {QuarantineReason.TRU
 def test_each_kind_of_notice_can_be_switched(wanted: tuple[str, ...], told: list[str]) -> None:
     with notice_server() as hook:
         settings = Settings(notify_urls=hook.url, notify_on=wanted)  # type: ignore[arg-type]
-        notify_failure(settings, NIGHT, WarehouseError("warehouse x: in use; wait"))
+        notify_failure(settings, f"the night of {NIGHT}", WarehouseError("warehouse x: in use; wait"))
         notify_end(settings, NIGHT, replace(GOOD, abstention_share=0.9))
     assert [title.removeprefix("PMFER: ").split("2026-03-02 ")[1] for title in hook.titles] == told
 
@@ -52,7 +52,7 @@ def test_a_notice_says_what_was_done() -> None:
 def test_what_an_error_quotes_is_no_markup_in_a_mail() -> None:
     with notice_server() as hook:
         settings = Settings(notify_urls=f"{hook.url}?format=html")  # type: ignore[arg-type]  # as mail is by default
-        notify_failure(settings, NIGHT, WarehouseError("warehouse <img src=x>: does not exist"))
+        notify_failure(settings, f"the night of {NIGHT}", WarehouseError("warehouse <img src=x>: does not exist"))
     (notice,) = hook.notices
     assert "<img" not in notice["message"]
     assert "&lt;img" in notice["message"]
@@ -85,4 +85,4 @@ def test_a_night_whose_figures_cannot_be_read_is_not_called_missing(tmp_path: Pa
 def test_a_hook_that_is_down_ends_nothing() -> None:
     with notice_server() as hook:
         pass
-    notify_failure(Settings(notify_urls=hook.url), NIGHT, WarehouseError("down"))  # type: ignore[arg-type]
+    notify_failure(Settings(notify_urls=hook.url), "a night", WarehouseError("down"))  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from command import pmfer
+from notice_server import notice_server
 from plain_night import run_night
 from privacy_folder import DAYS, access_to, copy_ward, file_of
 from typer.testing import CliRunner
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 from cli.app import app
 from flows.data_folder import DataFolder
 from flows.job import make_job
+from flows.nightly import run_tonight
 from flows.plan import nights_with_late_recordings
 from flows.request import RunRequest
 from flows.unfinished import (
@@ -125,6 +127,20 @@ def test_the_next_night_finishes_what_was_killed_and_what_was_missed(
     assert runs == [(night, "completed") for night in (killed, missed, tonight)]
     assert standings(data) == {}
     assert not data.prefect_home.exists()  # without a server there is no state of Prefect
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # one of Apprise's many services uses it
+def test_a_scheduled_run_that_cannot_come_back_to_earlier_nights_sends_a_notice(
+    tmp_path: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "source" / (date.today() - timedelta(days=1)).isoformat()).mkdir(parents=True)
+    (data.unfinished / "last-scheduled").mkdir(parents=True)  # so that this file cannot be written
+    monkeypatch.setenv("PMFER_NOTIFY_ON", "failure")
+    with notice_server() as hook:
+        monkeypatch.setenv("PMFER_NOTIFY_URLS", hook.url)
+        with pytest.raises(IsADirectoryError):
+            run_tonight(RunRequest(source=str(tmp_path / "source"), data_dir=data.root))
+    assert hook.titles == ["PMFER: coming back to earlier nights failed"]
 
 
 def recorded(source: Path, night: date, name: str, video: Path) -> None:

@@ -75,7 +75,7 @@ def test_an_older_warehouse_is_brought_up_to_date_with_all_its_rows(older: Addre
 
 @pytest.mark.usefixtures("next_release")
 def test_a_reader_does_not_read_an_older_schema(older: Address) -> None:
-    with pytest.raises(WarehouseError, match="its schema is older than this release; run a night"):
+    with pytest.raises(WarehouseError, match="its schema is older than this release; run a night, which upgrades it"):
         open_reader(older)
 
 

@@ -27,6 +27,7 @@ from warehouse import queries
 from warehouse.address import Address
 from warehouse.connection import open_writer
 from warehouse.contracts import broken_contracts
+from warehouse.corrections import corrections
 from warehouse.quarantine import add_quarantine
 from warehouse.records import SessionRecord, SessionResult
 from warehouse.store import refusals, scoring_id, store_sessions
@@ -140,6 +141,33 @@ def test_a_session_that_contradicts_what_is_stored_changes_nothing(
         assert str(found) == str(error.value)
         assert "\n" not in str(found)
     assert content(writer) == before
+
+
+@ON_EACH
+def test_a_corrected_session_takes_the_place_of_the_stored_one_and_of_no_other(
+    writer: duckdb.DuckDBPyConnection,
+) -> None:
+    wrong, other = sample_session("s1"), sample_session("s2")
+    slower = sample_scoring(sample_frames("s1"), options="slower")
+    store_sample(writer, other)
+    store_sample(writer, wrong)
+    store_session(writer, wrong, slower, BUNDLE, sample_frames("s1"))
+    right = replace(wrong, session_id="s1-corrected", patient_id="p02")
+    assert corrections(writer, [right], {wrong.source_uri}) == {right.source_uri: "s1"}
+    assert corrections(writer, [replace(right, source_uri="2026-06-01/copy.mp4")], {wrong.source_uri}) == {}
+    assert corrections(writer, [replace(right, started_at=sample_session("s1", day=2).started_at)], ()) == {}
+    right = replace(right, replaces="s1")
+    assert refusals(writer, [right]) == [None]
+    for _ in range(2):  # a killed run may have left it in the inbox although it was stored
+        store_sessions(writer, BUNDLE, [sample_result(right, "s1")])
+        sessions = writer.execute("SELECT session_id, patient_id FROM sessions ORDER BY ALL").fetchall()
+        assert sessions == [("s1-corrected", "p02"), ("s2", "p01")]
+    owners = writer.execute("SELECT DISTINCT session_id FROM stored_frames ORDER BY ALL").fetchall()
+    assert owners == [("s1-corrected",), ("s2",)]
+    broken = {breach.name for breach in broken_contracts(writer)}
+    assert broken <= {"nothing_without_owner"}  # no run was started here
+    end, trouble = verify_log(writer)
+    assert (end.entries, trouble) == (5, None)
 
 
 def test_another_session_id_is_advised_only_for_another_video(writer: duckdb.DuckDBPyConnection) -> None:
