@@ -53,9 +53,10 @@ INSIDE_FLOWS: dict[str, set[str]] = {
         *("flows.settings", "flows.sources", "flows.warehouse_access"),
     },
     "flows.monitoring": {
-        *("flows.data_folder", "flows.environment", "flows.logs", "flows.outcome"),
+        *("flows.environment", "flows.logs", "flows.metrics", "flows.outcome"),
         *("flows.request", "flows.settings", "flows.warehouse_access"),
     },
+    "flows.metrics": {"flows.settings"},
     "flows.plan": {"flows.job", "flows.sources"},
     "flows.inbox": {"flows.data_folder"},
     "flows.report": {
