@@ -56,7 +56,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show the last published nights, which nights are unfinished, and how the last run ended."""
-    from flows.monitoring import metrics_path, read_metrics
+    from flows.metrics import metrics_path, read_metrics
     from flows.unfinished import nights_as_they_stand, unfinished_nights
     from flows.warehouse_access import warehouse_address
 

@@ -212,7 +212,8 @@ def run_night(job: Job) -> NightOutcome:
         with stage("plan"):
             plan = plan_night(connection, listing, job)
         if plan.erased:
-            log.warning("%d recordings skipped: their patients were erased; delete them from the source", plan.erased)
+            advice = "delete them from the source, or record a new consent if a patient is back"
+            log.warning("%d recordings skipped: their patients were erased; %s", plan.erased, advice)
         warn_of_pseudonyms(connection, listing)
         # Expired data goes before the reports are made, so that a second run of the night bases them on the same data.
         remove_expired(connection, job.data, job.retention)

@@ -136,8 +136,9 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
             quarantined.append(refusal)
     known = examine(connection, [session for session in sessions if session.content_sha256], job)
     quarantined += known.quarantined
-    to_score = {session.recording.source_uri for session in known.open}
-    pending = [s for s in sessions if s.content_sha256 is None or s.recording.source_uri in to_score]
+    to_score = {session.recording.source_uri: session for session in known.open}
+    examined = [s if s.content_sha256 is None else to_score.get(s.recording.source_uri) for s in sessions]
+    pending = [session for session in examined if session is not None]
     in_quarantine = quarantine.of_night(connection, listing.night)
     stated = ("quarantine_id", "session_id", "patient_id", "message")
     recorded = set(in_quarantine.filter(pl.col("replay_asked_at").is_null()).select(stated).iter_rows())

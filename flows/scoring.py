@@ -37,6 +37,7 @@ from pmfer.bundle import Bundle
 from pmfer.errors import PmferError, QuarantineReason, VideoError
 from warehouse import quarantine
 from warehouse.address import LakeAddress
+from warehouse.corrections import withdraw_corrected
 from warehouse.records import BundleRecord, ScoringRecord, SessionResult
 
 # How many sessions go into a lake in one transaction. Storing one takes a second and storing fifty takes six, and
@@ -85,6 +86,10 @@ def score_sessions(
         OSError: a copy cannot be written.
     """
     left_out: list[NoRoomError] = []
+    # All at once, because the sidecars of two recordings may have been swapped, and with them their session_ids.
+    if corrected := [session.record() for session in sessions if session.replaces]:
+        log.info("scored again, because their sidecars were corrected: %d", len(corrected))
+        withdraw_corrected(connection, corrected)
     with (
         staging_folder(job.data.staging) as folder,
         _Scorers(job, processes, folder) as scorers,
@@ -186,7 +191,7 @@ class _SessionPipeline:
                 quarantine.lift_quarantine(self._connection, staged.session.recording.source_uri)
             if examination.open:
                 if examination.open[0].replaces:
-                    log.info("its sidecar was corrected; it replaces what was stored")
+                    log.info("scored again, because its sidecar was corrected")
                 self._score(replace(staged, session=examination.open[0]))
                 return
             staged.video.unlink()

@@ -15,7 +15,7 @@ from pmfer.errors import QuarantineReason, SessionError
 from warehouse import audit
 from warehouse.personal import Keys, delete_rows, personal_tables, scorings_of
 from warehouse.records import QuarantineRecord, SessionRecord
-from warehouse.transaction import database_path, one_line_errors
+from warehouse.transaction import database_path, one_line_errors, transaction
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,17 @@ def check_agrees(
 
 
 def withdraw_corrected(connection: duckdb.DuckDBPyConnection, sessions: Sequence[SessionRecord]) -> None:
-    """Withdraw what these corrected recordings replace, within the transaction that stores them."""
+    """Withdraw what these corrected recordings replace, before they are scored.
+
+    Raises:
+        WarehouseError: the database failed.
+    """
+    with transaction(connection):
+        withdraw_replaced(connection, sessions)
+
+
+def withdraw_replaced(connection: duckdb.DuckDBPyConnection, sessions: Sequence[SessionRecord]) -> None:
+    """Withdraw what these recordings replace, if they do, within the transaction that stores them."""
     corrected = [session for session in sessions if session.replaces]
     if corrected:
         stored = stored_alike(connection, corrected)

@@ -13,7 +13,7 @@ import polars as pl
 from pmfer.errors import QuarantineReason, SessionError, WarehouseError
 from warehouse import audit
 from warehouse.consent import ConsentRegister, read_register
-from warehouse.corrections import StoredSession, check_agrees, stored_alike, withdraw_corrected
+from warehouse.corrections import StoredSession, check_agrees, stored_alike, withdraw_replaced
 from warehouse.frames import checked_frames, extra_scores
 from warehouse.quarantine import DELETE_QUARANTINE
 from warehouse.queries import existing_scorings
@@ -153,7 +153,7 @@ def store_sessions(
     with transaction(connection):
         sessions = [result.session for result in results]
         _check_sessions(connection, sessions, consent_required)
-        withdraw_corrected(connection, sessions)
+        withdraw_replaced(connection, sessions)
         done = existing_scorings(connection, identities)
         new = {identity: result for identity, result in zip(identities, results, strict=True) if identity not in done}
         if new:

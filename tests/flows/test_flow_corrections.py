@@ -1,6 +1,7 @@
 """A recording that was filed under the wrong patient moves to the right one once its sidecar is corrected."""
 
 import json
+import re
 import shutil
 from datetime import date, timedelta
 from pathlib import Path
@@ -75,7 +76,7 @@ def test_a_corrected_sidecar_takes_scores_findings_and_pages_to_the_right_patien
         shutil.rmtree(data.root / "digests")  # as after a restoration: the video has to be read to be recognised
     done = pmfer(*given)
     assert done.returncode == 0, done.stderr
-    assert "its sidecar was corrected; it replaces what was stored" in done.stdout
+    assert re.search("scored again, because (its sidecar was|their sidecars were) corrected", done.stdout)
     assert stored(data) == [
         ("a-corrected", "birch-01", f"{NIGHT}/a.mp4"),
         ("b", "cedar-02", f"{NIGHT}/b.mp4"),
@@ -92,6 +93,22 @@ def test_a_corrected_sidecar_takes_scores_findings_and_pages_to_the_right_patien
         assert writer.execute("SELECT count(*) FROM audit_log WHERE action = 'session_withdrawn'").fetchall() == [(1,)]
         assert verify_log(writer)[1] is None
     assert "nothing to do" in pmfer(*given).stdout
+
+
+def test_two_recordings_whose_sidecars_were_swapped_are_swapped_back(
+    videos: list[Path], data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "source"
+    sidecars = [recorded(here, "a", videos[0], "cedar-02"), recorded(here, "b", videos[1], "birch-01")]
+    monkeypatch.setenv("PMFER_SOURCE_SETTLE_S", "0")
+    given = ["nightly", "--source", str(here), "--date", str(NIGHT), "--data-dir", str(data.root)]
+    assert pmfer(*given).returncode == 0
+    stated(sidecars[0], "birch-01", "b")
+    stated(sidecars[1], "cedar-02", "a")
+    assert pmfer(*given).returncode == 0
+    assert stored(data) == [("a", "cedar-02", f"{NIGHT}/b.mp4"), ("b", "birch-01", f"{NIGHT}/a.mp4")]
+    with open_reader(file_of(data)) as reader:
+        assert quarantine.of_night(reader, NIGHT).is_empty()
 
 
 def test_a_renamed_recording_moves_and_a_copy_beside_its_original_does_not(

@@ -1,5 +1,6 @@
 """Which notices are sent about a night, received by a real webhook on loopback, and which are not."""
 
+import socket
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -7,15 +8,8 @@ from pathlib import Path
 import pytest
 from notice_server import notice_server
 
-from flows.monitoring import (
-    NightFigures,
-    metrics_path,
-    notify_end,
-    notify_failure,
-    read_metrics,
-    report_end,
-    what_is_missing,
-)
+from flows.metrics import NightFigures, metrics_path, read_metrics
+from flows.monitoring import notify_end, notify_failure, report_end, what_is_missing
 from flows.settings import Settings
 from pmfer.errors import QuarantineReason, WarehouseError
 
@@ -41,12 +35,16 @@ def test_each_kind_of_notice_can_be_switched(wanted: tuple[str, ...], told: list
     assert [title.removeprefix("PMFER: ").split("2026-03-02 ")[1] for title in hook.titles] == told
 
 
-def test_a_notice_says_what_was_done() -> None:
+def test_a_notice_says_what_was_done_and_where(tmp_path: Path) -> None:
     with notice_server() as hook:
-        notify_end(Settings(notify_urls=hook.url, notify_on="completion"), NIGHT, GOOD)  # type: ignore[arg-type]
+        settings = Settings(notify_urls=hook.url, notify_on="completion", data_dir=tmp_path)  # type: ignore[arg-type]
+        notify_end(settings, NIGHT, GOOD)
     (notice,) = hook.notices
     assert notice["type"] == "success"
-    assert notice["message"] == "8 sessions scored, 2 quarantined, 6 reports; 380 of 400 sampled frames scored."
+    assert notice["message"].splitlines() == [
+        "8 sessions scored, 2 quarantined, 6 reports; 380 of 400 sampled frames scored.",
+        f"Data folder {tmp_path} on {socket.gethostname()}.",
+    ]
 
 
 def test_what_an_error_quotes_is_no_markup_in_a_mail() -> None:

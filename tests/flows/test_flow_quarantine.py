@@ -15,7 +15,7 @@ from plain_night import run_night
 from privacy_folder import access_to, file_of
 
 from flows.data_folder import DataFolder
-from flows.monitoring import read_metrics
+from flows.metrics import read_metrics
 from flows.quarantine import record_of
 from flows.unfinished import nights_to_come_back_to
 from pmfer.errors import QuarantineReason

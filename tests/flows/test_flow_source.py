@@ -13,7 +13,7 @@ from privacy_folder import access_to, file_of
 from flows import prefect_runs, scoring
 from flows.data_folder import DataFolder
 from flows.doctor import Grade, check_source
-from flows.monitoring import read_metrics
+from flows.metrics import read_metrics
 from flows.nightly import one_night
 from flows.outcome import NightOutcome
 from flows.request import RunRequest
