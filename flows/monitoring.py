@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -60,17 +60,6 @@ class NightFigures:
 
 
 @dataclass(frozen=True)
-class NightMetrics:
-    """The metrics of a run; `figures` is None if the run failed before there were any."""
-
-    succeeded: bool
-    ended_at: datetime
-    run_s: float
-    stages: Mapping[str, float] = field(default_factory=dict)  # seconds by stage
-    figures: NightFigures | None = None
-
-
-@dataclass(frozen=True)
 class LastRun:
     """The last run according to the metrics file."""
 
@@ -79,25 +68,21 @@ class LastRun:
     last_success_at: datetime | None
 
 
-def write_metrics(path: Path, metrics: NightMetrics) -> None:
-    """Replace the file atomically, and make it readable by every account.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+def _replace_metrics(path: Path, succeeded: bool, run_s: float, figures: NightFigures | None) -> None:
+    """Replace the file atomically by the metrics of a run that ends now, and make it readable by every account."""
     registry = CollectorRegistry()
-    before = read_metrics(path)
-    _gauge(registry, "last_run_success", "1 if the last run succeeded, else 0", float(metrics.succeeded))
-    _gauge(registry, "last_run_timestamp_seconds", "when the last run ended", metrics.ended_at.timestamp())
-    _gauge(registry, "last_run_duration_seconds", "wall time of the last run", metrics.run_s)
-    success = metrics.ended_at if metrics.succeeded else before.last_success_at if before else None
+    before, now = read_metrics(path), datetime.now(UTC)
+    _gauge(registry, "last_run_success", "1 if the last run succeeded, else 0", float(succeeded))
+    _gauge(registry, "last_run_timestamp_seconds", "when the last run ended", now.timestamp())
+    _gauge(registry, "last_run_duration_seconds", "wall time of the last run", run_s)
+    success = now if succeeded else before.last_success_at if before else None
     if success is not None:
         _gauge(registry, "last_success_timestamp_seconds", "when a run last succeeded", success.timestamp())
     stages = Gauge("pmfer_stage_duration_seconds", "wall time of the last run by stage", ["stage"], registry=registry)
-    for stage, seconds in metrics.stages.items():
-        stages.labels(stage).set(seconds)
-    if metrics.figures is not None:
-        _add_figures(registry, metrics.figures)
+    for stage, parts in (_stages.get() or {}).items():
+        stages.labels(stage).set(sum(parts))
+    if figures is not None:
+        _add_figures(registry, figures)
     write_private(path, generate_latest(registry).decode())
     path.chmod(READABLE)
 
@@ -259,11 +244,6 @@ def stage(name: str) -> Iterator[None]:
             stages.setdefault(name, []).append(time.monotonic() - began)
 
 
-def _stage_seconds() -> dict[str, float]:
-    """Seconds of the night so far, by stage."""
-    return {name: sum(parts) for name, parts in (_stages.get() or {}).items()}
-
-
 @contextmanager
 def without_metrics() -> Iterator[None]:
     """Write no metrics for nights in the block, so that those of the scheduled night stay. Notices are still sent."""
@@ -304,7 +284,7 @@ def watched(function: Callable[[RunRequest, date], NightOutcome]) -> Callable[[R
 
 def report_failure(settings: Settings, night: date | None, error: BaseException, run_s: float = 0.0) -> None:
     """Record a failure in the metrics file and send a notice."""
-    _write(settings, NightMetrics(False, datetime.now(UTC), run_s, _stage_seconds()))
+    _write(settings, False, run_s)
     notify_failure(settings, f"the night of {night}" if night else "a night", error)
 
 
@@ -317,9 +297,9 @@ def report_end(settings: Settings, night: date, run_s: float = 0.0, *, done_befo
         figures = night_figures(settings, night)
     except PmferError as error:
         log.warning("no figures and no notice of %s: %s", night, error)
-        _write(settings, NightMetrics(True, datetime.now(UTC), run_s, _stage_seconds()))
+        _write(settings, True, run_s)
         return
-    _write(settings, NightMetrics(True, datetime.now(UTC), run_s, _stage_seconds(), figures))
+    _write(settings, True, run_s, figures)
     if figures is None or not done_before:
         notify_end(settings, night, figures)
 
@@ -350,11 +330,11 @@ def metrics_path(settings: Settings) -> Path:
     return settings.metrics_file or settings.data.metrics
 
 
-def _write(settings: Settings, metrics: NightMetrics) -> None:
+def _write(settings: Settings, succeeded: bool, run_s: float, figures: NightFigures | None = None) -> None:
     if _metrics_off.get():
         return
     path = metrics_path(settings)
     try:
-        write_metrics(path, metrics)
+        _replace_metrics(path, succeeded, run_s, figures)
     except OSError as error:
         log.warning("metrics %s: cannot be written (%s); check the folder", path, error.strerror)
