@@ -46,14 +46,14 @@ RESERVED = {
 
 # what the parts of flows may import of flows, besides themselves
 INSIDE_FLOWS: dict[str, set[str]] = {
-    "flows.settings": set(),
+    "flows.settings": {"flows.data_folder"},
     "flows.sources": {"flows.data_folder", "flows.plain_text"},
     "flows.privacy": {
         *("flows.data_folder", "flows.inbox", "flows.logs", "flows.plain_text", "flows.printing", "flows.report"),
         *("flows.settings", "flows.sources", "flows.warehouse_access"),
     },
     "flows.monitoring": {
-        *("flows.data_folder", "flows.environment", "flows.logs", "flows.outcome"),
+        *("flows.environment", "flows.logs", "flows.outcome"),
         *("flows.request", "flows.settings", "flows.warehouse_access"),
     },
     "flows.plan": {"flows.job", "flows.sources"},
