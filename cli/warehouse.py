@@ -63,7 +63,7 @@ def dictionary(out: Annotated[Path, typer.Argument(help="Markdown file to write.
     try:
         out.write_text(render_dictionary(), encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError(f"{out}: cannot be written ({error.strerror}); choose another --out") from None
+        raise ConfigurationError(f"{out}: cannot be written ({error.strerror}); choose another file") from None
 
 
 @warehouse_app.command()

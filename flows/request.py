@@ -33,13 +33,7 @@ class RunRequest(BaseModel):
         Raises:
             ConfigurationError: a setting or a field of the request is wrong.
         """
-        return read_settings(
-            data_dir=self.data_dir,
-            bundle=self.bundle,
-            detector=self.detector,
-            frames_per_second=self.frames_per_second,
-            dispatch=self.dispatch,
-        )
+        return read_settings(**self.model_dump(exclude={"source"}))
 
     def place(self) -> Settings:
         """The settings with only the data folder overridden: readable even if the request's scoring fields are wrong.

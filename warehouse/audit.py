@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import pwd
+import re
 import secrets
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from warehouse.transaction import database_path
 
 GENESIS = "0" * 64  # previous_sha256 of the first entry
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ACTION = re.compile(r"[a-z][a-z_]{2,63}")
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,14 @@ def record_all(connection: duckdb.DuckDBPyConnection, events: Sequence[Event]) -
         events: what to log, in order; at least one.
 
     Raises:
-        WarehouseError: audit_head was tampered with, or another writer has appended in the meantime: repeat the
-            transaction.
+        WarehouseError: an action is not in lower case with underscores, audit_head was tampered with, or another writer
+            has appended in the meantime: repeat the transaction.
     """
+    for event in events:
+        if not _ACTION.fullmatch(event.action):
+            raise WarehouseError(
+                f"audit log: action {event.action!r} is not in lower case with underscores; report this as a bug"
+            )
     before = head = current_head(connection)
     subjects = _subjects_of(connection, {event.patient_id for event in events if event.patient_id is not None})
     now_us = (datetime.now(UTC) - _EPOCH) // timedelta(microseconds=1)

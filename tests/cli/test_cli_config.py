@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from command import complaint, exit_code
 from typer.testing import CliRunner
 
 from cli.app import app
@@ -32,3 +33,12 @@ def test_the_page_of_settings_is_that_of_the_class() -> None:
     written = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     assert written == settings_page(), "run `make settings-page`"
     assert all(field.description for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize("command", [("config", "--markdown"), ("warehouse", "dictionary")])
+def test_a_page_that_cannot_be_written_is_named(
+    command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "nowhere" / "page.md"
+    assert exit_code(*command, page) == 1
+    assert complaint(capsys) == f"pmfer: {page}: cannot be written (No such file or directory); choose another file"
