@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from pydantic import ValidationError
 
@@ -105,7 +104,8 @@ def load_checkpoint(path: Path) -> tuple[TrainConfig, Pmfer, Normalisation, int]
         raise TrainingError(
             f"{path}: written by another release with a different model; train again or use that release"
         ) from None
-    return config, model.eval(), _read_normalisation(content["normalisation"]), content["epochs_done"]
+    normalisation = Normalisation(**{key: tuple(values) for key, values in content["normalisation"].items()})
+    return config, model.eval(), normalisation, content["epochs_done"]
 
 
 def blend_with_start(model: Pmfer, config: TrainConfig, share: float) -> None:
@@ -162,9 +162,3 @@ def write_checkpoint(content: dict[str, Any], path: Path) -> None:
     temporary = path.with_suffix(".tmp")
     torch.save(content, temporary)
     temporary.replace(path)
-
-
-def _read_normalisation(content: dict[str, Any]) -> Normalisation:
-    """Read a list per channel, or the single number that older checkpoints of grey models have."""
-    mean, std = (np.atleast_1d(content[key]).tolist() for key in ("mean", "std"))
-    return Normalisation(tuple(mean), tuple(std))
