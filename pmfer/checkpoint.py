@@ -4,7 +4,6 @@ Checkpoints contain only tensors, numbers and text, and are loaded with `weights
 code from a file.
 """
 
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -76,9 +75,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise TrainingError(f"{path}: no such file; name a checkpoint.pt or averaged.pt of a training run") from None
-    except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
-        raise TrainingError(f"{path}: not a checkpoint ({reason}); train again or name another file") from None
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be read ({error.strerror}); train again or name another file") from None
+    except Exception:  # what torch raises for another kind of file depends on its bytes
+        raise TrainingError(f"{path}: not a checkpoint, or damaged; train again or name another file") from None
     if not isinstance(content, dict) or content.get("prompt_set_sha256") != prompt_set_sha256():
         raise TrainingError(f"{path}: trained with other prompts than those of this release; train again")
     return content
