@@ -135,9 +135,6 @@ def measure_robustness(bundle: Bundle, faces: Faces, placed: Floats | None = Non
         placed: positions of the points of the face mesh, float32 [N, 468, 2], fractions of the side (FaceShapes);
             None: leave out the covers.
         int8: run the bundle's int8 graph, if it has one.
-
-    Raises:
-        TrainingError: the crops have another size than the bundle takes.
     """
     labels = strict_label(faces.votes)
     card = bundle.card
