@@ -35,7 +35,7 @@ from benchmarks.videos import simulated_video, tiny_video
 from inference.detect import open_detector
 from inference.model import ExpressionModel
 from inference.options import BATCH_SIZE, ScoringOptions
-from inference.prefetch import prefetch
+from inference.prefetch import in_order, prefetch
 from inference.score import PREFETCHED_FRAMES, Scorer
 from inference.track import Locator
 from inference.video import open_video
@@ -159,15 +159,14 @@ def scaling(bundle: Bundle, video: Path, threads: int, rounds: int) -> Figures:
     runs: dict[str, Callable[[], object]] = {
         f"threads_{count}_fps": partial(scorer.score, video, "bench") for count, scorer in scorers.items()
     }
-    copies = [(video, f"bench-{n}") for n in range(VIDEOS[-1])]
-    runs |= {f"videos_{count}_fps": partial(_score_at_once, scorers[threads], copies[:count]) for count in VIDEOS}
-    times = {f"videos_{count}_fps": len(copies[:count]) for count in VIDEOS}
+    times = {f"videos_{count}_fps": count for count in VIDEOS}
+    runs |= {key: partial(_score_at_once, scorers[threads], [video] * count) for key, count in times.items()}
     spent = in_turns(runs, min(rounds, 2))
     return {key: times.get(key, 1) * frames / seconds.wall_s for key, seconds in spent.items()}
 
 
-def _score_at_once(scorer: Scorer, videos: list[tuple[Path, str]]) -> None:
-    for _ in scorer.score_all(videos, len(videos)):
+def _score_at_once(scorer: Scorer, videos: list[Path]) -> None:
+    for _ in in_order(scorer.score, videos, len(videos)):
         pass
 
 

@@ -33,6 +33,7 @@ from pmfer.errors import MACHINE_REMEDIES, ConfigurationError, PmferError
 _REMEDIES = MACHINE_REMEDIES | {
     errno.EFBIG: "allow larger files (ulimit -f)",
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "grant access"),
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR, errno.EISDIR), "choose another path"),  # where something is to go
 }
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE_S = 8.0  # seconds to clean up after a signal

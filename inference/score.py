@@ -7,7 +7,7 @@ kept until the end of the session is a row of numbers and a small crop for each 
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +20,14 @@ from inference.frame import Frame, sample
 from inference.lean import QUARTERS, find_faces_any_way_up
 from inference.model import ExpressionModel, remove_covered
 from inference.options import BATCH_SIZE, ScoringOptions, VideoLimits
-from inference.prefetch import in_order, prefetch
+from inference.prefetch import prefetch
 from inference.scored import Progress, ScoredVideo, VideoSummary
 from inference.sightings import SessionLog, Sighting
 from inference.subject import Subject, choose_subject
 from inference.track import BATCH_BYTES, BRIDGED_STEPS, Locator, Tracker
 from inference.video import Video, open_video
 from pmfer.bundle import Bundle, load_bundle
-from pmfer.errors import BundleError, FrameReason, VideoError
+from pmfer.errors import BundleError, FrameReason
 from pmfer.pain import with_pain_activity
 
 RIVAL_WARNING_SHARE = 0.7  # of the subject's prominence: if a rival exceeds it, the choice of subject is doubtful
@@ -104,28 +104,6 @@ class Scorer:
             frames = self._score_subject(log, subject.tracks, crops, session_id or video.stem)
             summary = self._summarise(opened, frames, subject, time.monotonic() - started)
         return ScoredVideo(frames, summary)
-
-    def score_all(self, videos: Iterable[tuple[Path, str]], at_once: int = 2) -> Iterator[ScoredVideo | VideoError]:
-        """Score several videos concurrently and yield the results in order.
-
-        While the model runs on one video's faces, the next video is being decoded. At most `at_once` results wait to
-        be consumed, so memory does not grow with the number of videos.
-
-        Args:
-            videos: file and session id of each video.
-            at_once: how many videos may be in progress or waiting to be consumed.
-
-        Returns:
-            For each video its scores, or the error if it cannot be used.
-        """
-
-        def outcome(video: tuple[Path, str]) -> ScoredVideo | VideoError:
-            try:
-                return self.score(*video)
-            except VideoError as error:
-                return error
-
-        return in_order(outcome, videos, at_once)
 
     def score_pictures(self, pictures: Iterable[tuple[str, Picture]]) -> pl.DataFrame:
         """Score pictures that belong to no video, each on its own.

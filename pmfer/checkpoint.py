@@ -4,12 +4,10 @@ Checkpoints contain only tensors, numbers and text, and are loaded with `weights
 code from a file.
 """
 
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from pydantic import ValidationError
 
@@ -77,9 +75,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise TrainingError(f"{path}: no such file; name a checkpoint.pt or averaged.pt of a training run") from None
-    except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
-        raise TrainingError(f"{path}: not a checkpoint ({reason}); train again or name another file") from None
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be read ({error.strerror}); train again or name another file") from None
+    except Exception:  # what torch raises for another kind of file depends on its bytes
+        raise TrainingError(f"{path}: not a checkpoint, or damaged; train again or name another file") from None
     if not isinstance(content, dict) or content.get("prompt_set_sha256") != prompt_set_sha256():
         raise TrainingError(f"{path}: trained with other prompts than those of this release; train again")
     return content
@@ -105,7 +104,8 @@ def load_checkpoint(path: Path) -> tuple[TrainConfig, Pmfer, Normalisation, int]
         raise TrainingError(
             f"{path}: written by another release with a different model; train again or use that release"
         ) from None
-    return config, model.eval(), _read_normalisation(content["normalisation"]), content["epochs_done"]
+    normalisation = Normalisation(**{key: tuple(values) for key, values in content["normalisation"].items()})
+    return config, model.eval(), normalisation, content["epochs_done"]
 
 
 def blend_with_start(model: Pmfer, config: TrainConfig, share: float) -> None:
@@ -162,9 +162,3 @@ def write_checkpoint(content: dict[str, Any], path: Path) -> None:
     temporary = path.with_suffix(".tmp")
     torch.save(content, temporary)
     temporary.replace(path)
-
-
-def _read_normalisation(content: dict[str, Any]) -> Normalisation:
-    """Read a list per channel, or the single number that older checkpoints of grey models have."""
-    mean, std = (np.atleast_1d(content[key]).tolist() for key in ("mean", "std"))
-    return Normalisation(tuple(mean), tuple(std))

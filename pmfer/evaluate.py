@@ -11,7 +11,6 @@ from pmfer.bundle import Bundle
 from pmfer.datasets import Faces, Samples, argmax_label, strict_label
 from pmfer.datasets.cells import MAX_PSPI
 from pmfer.datasets.ferplus import SUBSETS
-from pmfer.errors import TrainingError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.metrics import (
     NO_ANSWER,
@@ -43,26 +42,14 @@ DUPLICATES = "duplicate_of_train"
 BATCH = 256  # faces per run of the graph
 
 
-def run_bundle(bundle: Bundle, images: npt.NDArray[np.uint8], *, int8: bool = False) -> npt.NDArray[np.float32]:
-    """Class probabilities float32 [N, E] of face crops; see `run_graph`."""
-    return run_graph(bundle, images, int8=int8)["expression"]
-
-
 def run_graph(
     bundle: Bundle, images: npt.NDArray[np.uint8], *, int8: bool = False
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """Run a bundle's graph on face crops uint8 [N, S, S] or [N, S, S, 3] RGB; returns its outputs by name.
+    """Run a bundle's graph on face crops uint8 [N, S, S] of the size it takes; returns its outputs by name.
 
     The attention is left out. A colour bundle also takes grey crops, see `InputSpec.normalised`. With `int8` the
     bundle's int8 graph is used, if it has one.
-
-    Raises:
-        TrainingError: the crops have another size or other channels than the bundle takes.
     """
-    spec = bundle.card.input
-    shapes = [(spec.size_px, spec.size_px), (spec.size_px, spec.size_px, 3)][: spec.channels]
-    if images.shape[1:] not in shapes:
-        raise TrainingError(f"bundle {bundle.path}: takes faces of {shapes[-1]}, the data set has {images.shape[1:]}")
     weights = (int8 and bundle.int8_weights) or bundle.weights
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads take no CPU time
@@ -73,7 +60,7 @@ def run_graph(
     names = [output.name for output in session.get_outputs() if output.name != "attention"]
     rows = []
     for begin in range(0, len(images), BATCH):
-        rows.append(session.run(names, {"faces": spec.normalised(images[begin : begin + BATCH])}))
+        rows.append(session.run(names, {"faces": bundle.card.input.normalised(images[begin : begin + BATCH])}))
     return {name: np.concatenate(parts) for name, parts in zip(names, zip(*rows, strict=True), strict=True)}
 
 
@@ -88,9 +75,9 @@ def evaluate(bundle: Bundle, faces: Faces, flip: bool = False) -> dict[str, Any]
     Returns:
         As `expression_figures`.
     """
-    probabilities = run_bundle(bundle, faces.images)
+    probabilities = run_graph(bundle, faces.images)["expression"]
     if flip:
-        mirrored = run_bundle(bundle, np.ascontiguousarray(faces.images[:, :, ::-1]))
+        mirrored = run_graph(bundle, np.ascontiguousarray(faces.images[:, :, ::-1]))["expression"]
         probabilities = np.mean([probabilities, mirrored], axis=0, dtype=np.float32)
     return expression_figures(probabilities, faces.votes, faces.subsets)
 

@@ -174,8 +174,9 @@ def _log(probabilities: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def _require_replaceable(out: Path) -> None:
     """Check that `out` is new, empty or a bundle and nothing else, because an export replaces the whole folder."""
-    if out.is_file():
-        raise ConfigurationError(f"{out}: a file; --out must be a new folder or a bundle to replace")
+    file = next((path for path in (out, *out.parents) if path.is_file()), None)
+    if file is not None:
+        raise ConfigurationError(f"{file}: a file; --out must be a new folder or a bundle to replace")
     others = {entry.name for entry in out.iterdir()} - set(FILES) if out.is_dir() else set()
     if others:
         raise ConfigurationError(f"{out}: also holds {min(others)}, which an export would delete; choose another --out")

@@ -29,7 +29,7 @@ from pmfer.expressions import EXPRESSIONS, Expression
 from pmfer.facs import ACTION_UNITS, NEUTRAL_PHRASES, Region
 
 PAD, MASK, UNKNOWN = "[pad]", "[mask]", "[unk]"
-MAX_TOKENS = 96  # the longest prompt that the phrases can make has 66
+MAX_TOKENS = 96  # the longest prompt that the phrases can make has 62
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|,")
 
 

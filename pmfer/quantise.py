@@ -18,7 +18,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from pmfer.bundle import INT8_FILE, MODEL_CARD_FILE, Bundle, InputSpec, load_bundle, sha256_file, write_card
 from pmfer.datasets import KINDS, Faces, load_faces, read_samples, strict_label
 from pmfer.errors import PmferError
-from pmfer.evaluate import run_bundle
+from pmfer.evaluate import run_graph
 from pmfer.metrics import accuracy
 from pmfer.model_card import render_model_card
 
@@ -72,7 +72,7 @@ def add_int8(bundle: Bundle, training: Faces, measured: dict[str, Faces]) -> Bun
     for split, faces in measured.items():
         labels = strict_label(faces.votes)
         for name, int8 in (("float32", False), ("int8", True)):
-            share = accuracy(run_bundle(load_bundle(bundle.path), faces.images, int8=int8), labels)
+            share = accuracy(run_graph(load_bundle(bundle.path), faces.images, int8=int8)["expression"], labels)
             figures[f"{split}_accuracy_strict_{name}"] = round(share, 4) if share is not None else None
     card = replace(card, metrics=card.metrics | {"int8": figures})
     write_card(bundle.path, card)

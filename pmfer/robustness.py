@@ -91,19 +91,18 @@ def corrupt_at_random(images: Images, seed: int = 0) -> Images:
     )
 
 
-def cover(images: Images, placed: Floats, kind: str, seed: int = 0) -> tuple[Images, Floats]:
-    """Draw one cover of `kind` onto each grey crop.
+def cover(images: Images, placed: Floats, kind: str) -> tuple[Images, Floats]:
+    """Draw one cover of `kind` onto each grey crop; every call draws the same covers.
 
     Args:
         images: the crops, uint8 [N, S, S].
         placed: positions of the points of the face mesh, float32 [N, 468, 2], fractions of the side.
         kind: a key of cover_kinds.TRAINED or HELD_OUT.
-        seed: seed of the random generator.
 
     Returns:
         The crops uint8 [N, S, S], and the visible share of each region [N, R], 0..1.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     covered, visible = [], []
     for image, points in zip(images, placed, strict=True):
         face = image.astype(np.float32) / 255
@@ -136,9 +135,6 @@ def measure_robustness(bundle: Bundle, faces: Faces, placed: Floats | None = Non
         placed: positions of the points of the face mesh, float32 [N, 468, 2], fractions of the side (FaceShapes);
             None: leave out the covers.
         int8: run the bundle's int8 graph, if it has one.
-
-    Raises:
-        TrainingError: the crops have another size than the bundle takes.
     """
     labels = strict_label(faces.votes)
     card = bundle.card

@@ -211,9 +211,9 @@ def write_landmark_file(splits: Sequence[Faces], mesh: FaceMesh, out: Path) -> i
     names = [name for faces in splits for name in faces.names]
     if len(set(names)) != sum(len(faces) for faces in splits):
         raise TrainingError("several pictures of the data set have the same name; give each a unique name")
+    out.parent.mkdir(parents=True, exist_ok=True)
     pictures = [picture for faces in splits for picture in faces.images]
     table = measure_faces(names, [mesh.find(picture) for picture in track(pictures, "face points", transient=True)])
-    out.parent.mkdir(parents=True, exist_ok=True)
     table.write_parquet(out)
     return len(table)
 

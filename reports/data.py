@@ -94,19 +94,15 @@ class ReportReader:
     scoring: Provenance  # only its scores are read, so a new bundle or new options start a new baseline
 
     def patient(self, patient_id: str, day: date, days: int) -> ReportData:
-        """Read everything that one patient's report needs; see `patients`."""
-        return self.patients([patient_id], day, days)[patient_id]
-
-    def patients(self, patient_ids: Collection[str], day: date, days: int) -> dict[str, ReportData]:
-        """Read everything that these patients' reports need, for `day` and the `days` days that end with it.
+        """Read everything that one patient's report needs, for `day` and the `days` days that end with it.
 
         Raises:
             ReportError: no run with this bundle and these options is on record.
         """
-        return self._each(self._together(patient_ids, day, days, self._quarantine_of(day)), day, days)
+        return self._each(self._together([patient_id], day, days, self._quarantine_of(day)), day, days)[patient_id]
 
     def night(self, day: date, days: int) -> NightData | None:
-        """Read everything for the reports of a day, see `patients` and `house`; None for a day without any session.
+        """Read everything for the reports of a day, see `patient` and `house`; None for a day without any session.
 
         A patient belongs to the ward named by the latest session of the `days` days that names one.
 

@@ -131,6 +131,7 @@ def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path, capsys: pytest.Ca
         (errno.EMFILE, "allow more open files"),
         (errno.EFBIG, "allow larger files"),
         (errno.EROFS, "grant access"),
+        (errno.ENOTDIR, "choose another path"),
     ],
 )
 def test_a_fault_of_the_machine_is_one_line_that_says_what_to_do(

@@ -39,7 +39,8 @@ def test_an_export_deletes_nothing_but_bundles(tmp_path: Path, tmp_path_factory:
     run_folder.mkdir()
     notes = run_folder / "notes.txt"
     notes.write_text("three weeks of work")
-    for taken, said in ((run_folder, r"holds notes\.txt, which an export"), (notes, "a file; --out must be")):
+    refused = {run_folder: r"holds notes\.txt, which an export", **dict.fromkeys((notes, notes / "x"), "a file; --out")}
+    for taken, said in refused.items():
         with pytest.raises(ConfigurationError, match=said):
             export_bundle(exported.checkpoint, taken, {}, valid)
     assert notes.read_text() == "three weeks of work"

@@ -18,10 +18,11 @@ from inference.faces import overlaps
 from inference.hardware import gains_from_int8
 from inference.model import ExpressionModel
 from inference.options import ScoringOptions
+from inference.prefetch import in_order
 from inference.score import Scorer
-from inference.scored import ScoredVideo, VideoSummary
+from inference.scored import VideoSummary
 from pmfer.bundle import DEFAULT_BUNDLE, INT8_FILE, Bundle, load_bundle, sha256_file, write_card
-from pmfer.errors import BundleError, VideoError
+from pmfer.errors import BundleError
 from pmfer.expressions import EXPRESSION_NAMES
 from pmfer.facs import ACTION_UNITS, AU_COLUMNS, Region
 from pmfer.quantise import quantise
@@ -294,19 +295,13 @@ def test_picture_size_may_change_in_mid_recording(tmp_path: Path, scorer: Scorer
     assert reasons(frames) == [None, None, "not_subject", "not_subject"]  # half as large, so it counts as somebody else
 
 
-def test_several_videos_come_back_in_order_with_the_errors_of_the_broken_ones(
+def test_several_videos_at_once_get_the_scores_that_each_gets_alone(
     tmp_path: Path, scorer: Scorer, film: list[Picture]
 ) -> None:
     longer, shorter = write_video(tmp_path / "long.mp4", film[8:24]), write_video(tmp_path / "short.mp4", film[8:14])
-    (tmp_path / "text.mp4").write_text("no video\n" * 9)
-    paths = [longer, tmp_path / "text.mp4", shorter, shorter]
-    outcomes = list(scorer.score_all(((path, f"s{n}") for n, path in enumerate(paths)), at_once=3))
-    assert isinstance(outcomes[1], VideoError)
-    scored = [outcome for outcome in outcomes if isinstance(outcome, ScoredVideo)]
-    assert [outcome.frames["session_id"][0] for outcome in scored] == ["s0", "s2", "s3"]
-    for outcome, path in zip(scored, (longer, shorter, shorter), strict=True):
-        alone = scorer.score(path, "alone").frames.drop("session_id")
-        assert outcome.frames.drop("session_id").equals(alone)
+    paths = [longer, shorter, shorter]
+    for together, path in zip(in_order(scorer.score, paths, at_once=3), paths, strict=True):
+        assert together.frames.equals(scorer.score(path).frames)
 
 
 def test_int8_is_a_choice_that_changes_the_identity_and_little_else(

@@ -64,8 +64,9 @@ def test_a_checkpoint_of_another_form_of_model_is_refused(checkpoint: Path, tmp_
         load_checkpoint(tmp_path / CHECKPOINT_FILE)
 
 
-def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
-    (tmp_path / CHECKPOINT_FILE).write_bytes(b"nothing")
+@pytest.mark.parametrize("content", [b"nothing", b"hello\n", b""])
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / CHECKPOINT_FILE).write_bytes(content)
     with pytest.raises(TrainingError, match="not a checkpoint"):
         load_checkpoint(tmp_path / CHECKPOINT_FILE)
 
