@@ -263,7 +263,7 @@ def test_a_measure_that_was_hidden_is_named(writer: duckdb.DuckDBPyConnection, s
         ward.record(patient_id, TODAY, *[replace(CALM, smiling=smiles, pain=pain)] * 2)
     columns = ("au09_mean", "au10_mean", "pain_activity_mean")  # brows and eyes can be seen
     under_mask = [pl.when(pl.col("session_date") < TODAY).then(pl.col(column)).alias(column) for column in columns]
-    house = ReportReader(writer, SCORING).ward(TODAY, 28)
+    house = ReportReader(writer, SCORING).house(TODAY, 28)
     house = replace(house, summary=house.summary.with_columns(under_mask))
     reports = [
         compare_alone(replace(read, summary=read.summary.with_columns(under_mask)), name)
