@@ -121,7 +121,7 @@ def compared(say: Language, report: WardReport) -> str:
 
 def put_forward(say: Language, lines: int, others: Sequence[object]) -> str:
     """Caption of the patients with a flag: their order, and how many are shown in detail and by name only."""
-    order = say("Largest change first; each patient is compared only with their own earlier days.")
+    order = say("Largest change first.")
     if not others:
         return order
     told = say.plural(

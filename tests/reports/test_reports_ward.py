@@ -197,3 +197,8 @@ def test_the_overview_of_a_night_is_the_one_that_is_made_alone(stored: duckdb.Du
     pages, (overview,) = compare_night(reader, night, TODAY, DEFAULT_THRESHOLDS, night.recorded, (None,))
     assert len(pages) >= 15
     assert repr(overview) == repr(read_overview(reader))
+
+
+def test_the_overview_says_once_that_patients_are_compared_only_with_themselves(ward: WardReport) -> None:
+    """Said again above every list, it took lines from the patients of a crowded ward."""
+    assert ward_html(ward).count("compared only with their own earlier days") == 1
