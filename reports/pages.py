@@ -49,6 +49,7 @@ from reports.words import language as spoken
 TEMPLATES = Path(__file__).parent / "templates"
 PAGE_SIZES = ("A4", "Letter")
 LONGEST_CONTACT = 200  # printed characters of the line that says whom to ask
+FEWEST_BY_CHANGE = 2  # patients with a line of their own, below which the lists of others no longer say what changed
 PATIENT_SHEETS, WARD_SHEETS = 2, 1  # the most that a report may take
 WORDS: dict[str, ModuleType] = {
     "finding_sentences": finding_sentences,
@@ -124,8 +125,8 @@ class WardFit:
         """The next fit to try if this one takes so many sheets; None if it fits, or nothing more can shrink."""
         if sheets.all <= WARD_SHEETS:
             return None
-        if self.by_change:
-            return replace(self, by_change=False)
+        if self.by_change and self.changed <= FEWEST_BY_CHANGE:
+            return WardFit(by_change=False)  # as many patients with a line of their own as then fit
         if self.changed > 1:
             return replace(self, changed=self.changed - 1, letters=75 * (self.changed - 1))
         fewer = self.flagged_letters // 2
