@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import numpy as np
 import polars as pl
 
 from pmfer.errors import FrameReason
@@ -163,6 +164,34 @@ def quality_of(summary: pl.DataFrame, usable: pl.Expr) -> Quality:
         seen_s=float(used.select(seen.sum()).item()) if known else None,
         closed_s=float(used["closed_s"].sum()),
     )
+
+
+MINUTES_PER_DAY = 24 * 60
+NEAR_MINUTES = 120  # recordings that begin less far apart on the clock were made at about the same time of day
+HARDLY_ANY = 0.05  # share of the earlier recordings
+MOST = 0.75  # share of the recordings since
+
+
+def at_other_times(summary: pl.DataFrame, began: tuple[date, date], thresholds: Thresholds) -> bool:
+    """Whether most recordings since a change were made at times of day at which hardly any earlier one was.
+
+    False with fewer earlier recordings than a baseline needs days.
+
+    Args:
+        summary: rows of session_summary of one patient, up to the reported day.
+        began: first day on which the change may have begun, and the most likely one.
+        thresholds: which sessions count.
+    """
+    local = pl.col("started_at").dt.convert_time_zone("UTC") + pl.duration(seconds=pl.col("utc_offset_s"))
+    minute = local.dt.hour().cast(pl.Int32) * 60 + local.dt.minute()
+    used = summary.filter(usable_session(thresholds)).select("session_date", minute=minute)
+    before = used.filter(pl.col("session_date") < began[0])["minute"].to_numpy()
+    since = used.filter(pl.col("session_date") >= began[1])["minute"].to_numpy()
+    if len(before) < thresholds.min_baseline_days or not len(since):
+        return False
+    apart = np.abs(since[:, None] - before[None, :])
+    near = np.minimum(apart, MINUTES_PER_DAY - apart) <= NEAR_MINUTES
+    return bool((near.mean(axis=1) < HARDLY_ANY).mean() > MOST)
 
 
 def usual_scored_share(summary: pl.DataFrame, day: date, thresholds: Thresholds) -> float | None:

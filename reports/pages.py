@@ -49,6 +49,7 @@ from reports.words import language as spoken
 TEMPLATES = Path(__file__).parent / "templates"
 PAGE_SIZES = ("A4", "Letter")
 LONGEST_CONTACT = 200  # printed characters of the line that says whom to ask
+FEWEST_BY_CHANGE = 2  # patients with a line of their own, below which the lists of others no longer say what changed
 PATIENT_SHEETS, WARD_SHEETS = 2, 1  # the most that a report may take
 WORDS: dict[str, ModuleType] = {
     "finding_sentences": finding_sentences,
@@ -118,11 +119,14 @@ class WardFit:
     changed: int = 8  # patients with a line of their own
     letters: int = 600  # characters of each list of patients without a flag; further patients are only counted
     flagged_letters: int = 2400  # likewise of patients with a flag, who are counted only if nothing else can shrink
+    by_change: bool = True  # the lists of patients with a flag say what changed
 
     def smaller(self, sheets: Sheets) -> "WardFit | None":
         """The next fit to try if this one takes so many sheets; None if it fits, or nothing more can shrink."""
         if sheets.all <= WARD_SHEETS:
             return None
+        if self.by_change and self.changed <= FEWEST_BY_CHANGE:
+            return WardFit(by_change=False)  # as many patients with a line of their own as then fit
         if self.changed > 1:
             return replace(self, changed=self.changed - 1, letters=75 * (self.changed - 1))
         fewer = self.flagged_letters // 2
@@ -210,8 +214,8 @@ def ward_html(
     def drawn(rows: tuple[WardRow, ...]) -> list[tuple[WardRow, TrendChart]]:
         return [(row, trend_chart(say, row.leading, SPARK)) for row in rows if row in with_line]
 
-    def named(rows: tuple[WardRow, ...]) -> list[str]:
-        return [ward_sentences.in_list(say, row, report) for row in rows if row not in with_line]
+    def named(rows: tuple[WardRow, ...]) -> list[WardRow]:
+        return [row for row in rows if row not in with_line]
 
     return _page(
         "ward.html.j2",

@@ -13,6 +13,7 @@ from reports.control_charts import Charted, charts_of
 from reports.daily import (
     Quality,
     all_days,
+    at_other_times,
     by_patient,
     quality_of,
     session_intervals,
@@ -106,6 +107,7 @@ class PatientReport(HeadlineTrends):
     ward: str | None = None  # from the last session of the day that names one
     room: str | None = None  # likewise
     usual_scored_share: float | None = None  # of the days drawn before this one, 0..1; see `usual_scored_share`
+    other_times_since: date | None = None  # onset of the first open flag, if most recordings since are `at_other_times`
 
     @property
     def phrases(self) -> tuple[Finding, ...]:
@@ -212,7 +214,16 @@ def compare_patient(
         ward=ward,
         room=room,
         usual_scored_share=usual_scored_share(summary, day, thresholds),
+        other_times_since=_other_times_since(summary, compared[0], thresholds),
     )
+
+
+def _other_times_since(summary: pl.DataFrame, findings: tuple[Finding, ...], thresholds: Thresholds) -> date | None:
+    began = min(
+        ((each.episode.onset_from, each.episode.onset) for each in findings if each.flagged and each.episode),
+        default=None,
+    )
+    return began[1] if began and at_other_times(summary, began, thresholds) else None
 
 
 def _used_and_usual(

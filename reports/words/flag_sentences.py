@@ -200,6 +200,14 @@ def movements_sentence(say: Language, movements: tuple[str, ...]) -> str:
     return say("Pain-related movements stronger than usual: {movements}.", movements=", ".join(movements))
 
 
+def other_times(say: Language, since: date | None) -> tuple[str, ...]:
+    """A caution if recordings moved with the change, as from morning to evening: a face differs by the time of day."""
+    if since is None:
+        return ()
+    day = day_and_month(say, since)
+    return (say("Less reliable: since {date}, most recordings were made at other times of day than before.", date=day),)
+
+
 def standing(say: Language, finding: Finding, day: date) -> str:
     """The state of a measure in a few words, for a row: `higher, day 5`.
 

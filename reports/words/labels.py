@@ -272,6 +272,11 @@ def intended_use_in_short(say: Language) -> str:
     )
 
 
+def contact_line(say: Language, contact: str) -> str:
+    """Whom to ask, as configured by the facility."""
+    return say("For questions, ask: {contact}", contact=contact)
+
+
 def origin_line(say: Language, origin: Origin) -> str:
     """Where the numbers come from, for the footer."""
     places = {

@@ -15,6 +15,7 @@ from reports.words.flag_sentences import (
     hidden_movements,
     hidden_sentences,
     new_level_sentence,
+    other_times,
     told_sentences,
 )
 from reports.words.labels import lack_word, situation_word, unusable_recordings
@@ -53,7 +54,7 @@ def lead(say: Language, report: PatientReport) -> Lead:
     notes = [*_more_changes(say, len(changes) - len(listed)), *carried, *_life_notes(say, report)]
     if changes:
         day = _cautions(say, report) if report.lack is None else _reasons(say, report)
-        notes += [*_of_one_kind(say, report), *day, _general_caution(say)]
+        notes += [*_of_one_kind(say, report), *other_times(say, report.other_times_since), *day, _general_caution(say)]
         request = ask(say) if report.lack is None else ask_carried(say)
         return Lead(_headline_of_changes(say, changes), listed, request, observed(say, report), tuple(notes))
     if report.lack is not None:
@@ -72,11 +73,6 @@ def ask(say: Language) -> str:
 def ask_carried(say: Language) -> str:
     """What to do if a flag from earlier days could not be compared, or was open when the model changed."""
     return say("Please keep looking in on the patient.")
-
-
-def contact_line(say: Language, contact: str) -> str:
-    """Whom to ask, as configured by the facility."""
-    return say("For questions, ask: {contact}", contact=contact)
 
 
 def observed(say: Language, report: PatientReport) -> str:
@@ -116,11 +112,10 @@ def unusable(say: Language, report: PatientReport) -> str:
 def new_model(say: Language, report: PatientReport) -> str:
     """That a new model is in use. During a backfill, it has not read every day since its first one."""
     assert report.model_since is not None
-    first = long_date(say, report.model_since)
     return say(
         "A new computer model is in use. The first day that it has read is {date}; days that it has not read cannot be "
         "compared.",
-        date=first,
+        date=long_date(say, report.model_since),
     )
 
 

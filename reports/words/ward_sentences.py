@@ -5,9 +5,10 @@ from datetime import date
 
 from reports.findings import Lack, Stage, State
 from reports.fonts import drawable
+from reports.measures import HEADLINE_MEASURES
 from reports.ward import WardReport, WardRow
 from reports.words.flag_sentences import hidden_movements, movements_sentence
-from reports.words.labels import LONGEST_PLACE, changed_word, lack_word, measure_words, recordings_used
+from reports.words.labels import LONGEST_PLACE, STATE_SYMBOLS, changed_word, lack_word, measure_words, recordings_used
 from reports.words.language import Language, clipped, day_and_month, listed, number_word, percent, sentence, thousands
 
 
@@ -118,9 +119,9 @@ def compared(say: Language, report: WardReport) -> str:
     )
 
 
-def put_forward(say: Language, lines: int, others: int) -> str:
+def put_forward(say: Language, lines: int, others: Sequence[object]) -> str:
     """Caption of the patients with a flag: their order, and how many are shown in detail and by name only."""
-    order = say("Largest change first; each patient is compared only with their own earlier days.")
+    order = say("Largest change first.")
     if not others:
         return order
     told = say.plural(
@@ -130,6 +131,26 @@ def put_forward(say: Language, lines: int, others: int) -> str:
         count=number_word(say, lines),
     )
     return f"{order} {sentence(told)}"
+
+
+def by_change(
+    say: Language, rows: Sequence[WardRow], report: WardReport
+) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    """Patients with a flag, by their largest change, in the order of the measures: symbol, title and patients."""
+    groups: dict[tuple[str, State], list[str]] = {}
+    for row in rows:
+        groups.setdefault((row.changes[0].key, row.changes[0].direction), []).append(in_list(say, row, report))
+    order = [measure.key for measure in HEADLINE_MEASURES]
+    return tuple(
+        (
+            STATE_SYMBOLS[state],
+            sentence(
+                say("{measure} {changed}", measure=measure_words(say, key).name, changed=changed_word(say, state))
+            ),
+            tuple(names),
+        )
+        for (key, state), names in sorted(groups.items(), key=lambda entry: order.index(entry[0][0]))
+    )
 
 
 def group(say: Language, stage: Stage, day: date) -> str:
@@ -277,6 +298,11 @@ def _without_measures(say: Language, row: WardRow) -> str:
 
 def _movements(say: Language, row: WardRow) -> tuple[str, ...]:
     return hidden_movements(say, row.findings, row.phrases)
+
+
+def in_lists(say: Language, rows: Sequence[WardRow], report: WardReport) -> list[str]:
+    """Several patients as `in_list` names them."""
+    return [in_list(say, row, report) for row in rows]
 
 
 def in_list(say: Language, row: WardRow, report: WardReport) -> str:

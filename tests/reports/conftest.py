@@ -94,6 +94,7 @@ def samples(
             found[f"{name}_german"] = replace(found[name], language="de")
         found["sixty_sessions"] = Sample(compare_alone(sessions, "p01"))
         found["ward"] = Sample(ward)
+        found["ward_named"] = Sample(replace(ward, thresholds=replace(ward.thresholds, alert_budget=1)))
         found["ward_of_five"] = Sample(compare_ward(few, TODAY, DEFAULT_THRESHOLDS))
         found["ward_of_sixty"] = Sample(compare_ward(crowd, TODAY, DEFAULT_THRESHOLDS))
         for name in ("everything_changed", "ward_of_sixty"):
@@ -107,7 +108,8 @@ def samples(
 # One for each part that a page can have and each language, script and paper size. Not more: a PDF takes seconds.
 USUAL_FILES = [
     *("pain_rising", "first_session", "all_set_aside", "new_model", "crowded", "coming_back", "arabic_name"),
-    *("hebrew_name", "long_name", "sixty_sessions", "hostile", "like_with_like_german", "ward", "ward_of_sixty_letter"),
+    *("hebrew_name", "long_name", "sixty_sessions", "hostile", "like_with_like_german", "ward", "ward_named"),
+    "ward_of_sixty_letter",
 ]
 
 

@@ -322,6 +322,24 @@ def test_a_face_that_is_read_far_less_often_than_usual_asks_to_check_the_camera(
     assert "on most days" not in new
 
 
+def test_a_change_that_came_with_other_times_of_day_says_so(writer: duckdb.DuckDBPyConnection, say: Language) -> None:
+    """A tired face in the evening is no change of a patient who was recorded in the mornings until then."""
+    ward = SampleWard(writer)
+    tired = replace(CALM, pain=0.4)
+    hours = {"evening": (18.0,), "both": (8.5, 18.0), "night": (0.5,)}
+    for patient_id, times in hours.items():
+        for back in range(30, 3, -1):
+            usual = 23.5 if patient_id == "night" else 8.0  # half past midnight is near to it
+            ward.record(patient_id, TODAY - timedelta(days=back), CALM.varied(ward.dice(patient_id)), hours=(usual,))
+        for back in range(3, -1, -1):
+            ward.record(patient_id, TODAY - timedelta(days=back), *[tired] * len(times), hours=times)
+    reports = {name: build(writer, name) for name in hours}
+    assert all(report.changes for report in reports.values())
+    told = "Less reliable: since 18 March, most recordings were made at other times of day than before."
+    notes = {name: [note.replace(NBSP, " ") for note in lead(say, report).notes] for name, report in reports.items()}
+    assert {name: told in said for name, said in notes.items()} == {"evening": True, "both": False, "night": False}
+
+
 def test_a_week_away_stays_a_gap(patients: Reports) -> None:
     days = [(TODAY - point.day).days for point in patients["week_away"].trends[0].points]
     assert days == [*range(25, 11, -1), 3, 2, 1, 0]

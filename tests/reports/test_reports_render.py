@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -92,10 +93,13 @@ def test_what_gives_way_is_what_overflows() -> None:
     assert last.rows == Rows(sessions=0, moments=1, quarantined=0)
     assert last.smaller(Sheets(2, 4)) is None
     assert WardFit(changed=3).smaller(Sheets(2, 2)) == WardFit(changed=2, letters=150)
-    names = WardFit(changed=2, letters=150).smaller(Sheets(2, 2))
-    assert names == WardFit(changed=1, letters=75)
-    assert names.smaller(Sheets(2, 2)) == WardFit(changed=1, letters=75, flagged_letters=1200)
-    assert WardFit(changed=1, letters=75, flagged_letters=75).smaller(Sheets(2, 2)) is None
+    assert WardFit(changed=2, letters=150).smaller(Sheets(2, 2)) == WardFit(by_change=False)
+    plain = WardFit(changed=3, letters=225, by_change=False)
+    assert plain.smaller(Sheets(2, 2)) == WardFit(changed=2, letters=150, by_change=False)
+    names = WardFit(changed=2, letters=150, by_change=False).smaller(Sheets(2, 2))
+    assert names == WardFit(changed=1, letters=75, by_change=False)
+    assert names.smaller(Sheets(2, 2)) == replace(names, flagged_letters=1200)
+    assert replace(names, flagged_letters=75).smaller(Sheets(2, 2)) is None
 
 
 def test_a_report_is_laid_out_with_less_until_it_fits() -> None:

@@ -92,8 +92,19 @@ def test_a_list_of_open_flags_says_who_was_not_seen(writer: duckdb.DuckDBPyConne
             ward.record(patient_id, TODAY - timedelta(days=back), replace(CALM, pain=0.4))
     report = build(writer)
     assert names(report.still_open) == ["here", "gone"]
-    told = [ward_sentences.in_list(say, row, report) for row in report.still_open]
+    ((mark, what, told),) = ward_sentences.by_change(say, report.still_open, report)
+    assert (mark, what) == ("▲", "Pain-related facial activity higher")
     assert [name.replace("\N{NO-BREAK SPACE}", " ") for name in told] == ["here", "gone (last seen on 6 March)"]
+
+
+def test_whoever_has_no_line_is_listed_with_what_changed(ward: WardReport, say: Language) -> None:
+    """Pain-related activity first, as on every page; within a list, the largest change first."""
+    listed = ward_sentences.by_change(say, ward.changed, ward)
+    whats = ["Pain-related facial activity higher", "Smiling lower", "Sad expression higher"]
+    assert [what for _, what, _ in listed] == whats
+    assert sorted(name for _, _, patients in listed for name in patients) == sorted(names(ward.changed))
+    page = ward_html(replace(ward, thresholds=replace(ward.thresholds, alert_budget=1)))
+    assert all(what in page for _, what, _ in listed)
 
 
 def test_the_overview_names_the_measures_that_were_hidden(stored: duckdb.DuckDBPyConnection, say: Language) -> None:
@@ -186,3 +197,8 @@ def test_the_overview_of_a_night_is_the_one_that_is_made_alone(stored: duckdb.Du
     pages, (overview,) = compare_night(reader, night, TODAY, DEFAULT_THRESHOLDS, night.recorded, (None,))
     assert len(pages) >= 15
     assert repr(overview) == repr(read_overview(reader))
+
+
+def test_the_overview_says_once_that_patients_are_compared_only_with_themselves(ward: WardReport) -> None:
+    """Said again above every list, it took lines from the patients of a crowded ward."""
+    assert ward_html(ward).count("compared only with their own earlier days") == 1
