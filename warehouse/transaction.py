@@ -34,8 +34,8 @@ from pmfer.errors import WarehouseBusyError, WarehouseError
 from warehouse.address import without_secrets
 from warehouse.sql import Database, current_database, quoted
 
-# The beginning of a message that only repeats the address.
-_PREAMBLE = re.compile(r'Failed to attach DuckLake MetaData .*Unable to connect to Postgres at ".*?": ')
+# The beginning of a message of PostgreSQL's, which only repeats the address or a query of DuckLake's.
+_PREAMBLE = re.compile(r'.*(?:Unable to connect to Postgres at|Failed to prepare COPY) ".*?": ')
 
 BUSY = "Could not set lock"  # a part of DuckDB's message when another process has the file open
 
@@ -46,7 +46,7 @@ _ADVICE = (
     ("is not encrypted", "give no key, or create a new warehouse with the key"),
     ("password authentication failed", "correct the user and password in the address or in ~/.pgpass"),
     ("no password supplied", "give one in the address or in ~/.pgpass"),
-    ("error for HTTP", "check the object store: its endpoint, keys and bucket, and that it is running"),
+    ("for HTTP ", "check the object store: its endpoint, keys and bucket, and that it is running"),
     ("lock timeout", "another session keeps the catalogue locked: end its transaction and run again"),
     ("Connection refused", "check host and port, and that PostgreSQL is running"),
     ("could not translate host name", "check the host in the address"),
