@@ -38,7 +38,7 @@ from flows.shards import pack
 from flows.sources.discovery import list_night
 from flows.sources.recordings import NightListing
 from flows.sources.source import list_nights
-from flows.staging import NoRoomError
+from flows.staging import LeftOutError
 from flows.unfinished import nights_to_come_back_to, note_failed, note_missed, track_night, was_cut_short
 from flows.warehouse_access import warehouse_address
 from pmfer.errors import ConfigurationError, PmferError
@@ -252,7 +252,7 @@ def process(writer: Writer, plan: NightPlan, job: Job) -> NightOutcome:
     """Carry out the plan and record the run."""
     connection = writer.connection
     run_id = str(uuid.uuid4())
-    left_out: NoRoomError | None = None
+    left_out: LeftOutError | None = None
     runs.start_run(connection, run_record(job, run_id))
     with log_context(run=run_id), recorded_failure(connection, run_id, plan):
         for uri in plan.mended:
@@ -261,7 +261,7 @@ def process(writer: Writer, plan: NightPlan, job: Job) -> NightOutcome:
             quarantine.add_quarantine(connection, quarantine_record(session, job.night, run_id))
         try:
             score_and_store(connection, plan, job, run_id)
-        except NoRoomError as error:  # all other sessions are scored: publish them before the night fails
+        except LeftOutError as error:  # all other sessions are scored: publish them before the night fails
             left_out = error
         done = session_outcomes(connection, plan, job, run_id)
         check_load(connection)

@@ -25,6 +25,7 @@ from flows.sources.recordings import Digests, QuarantinedSession, Unready
 from flows.staging import (
     ChangedMeanwhileError,
     DiskFullError,
+    LeftOutError,
     NoRoomError,
     TooLargeToCopyError,
     UnreadableRecordingError,
@@ -81,11 +82,11 @@ def score_sessions(
         processes: number of scoring processes, each with one video at a time.
 
     Raises:
-        NoRoomError: some recordings do not fit on the disk now and were left out; all others were processed.
+        LeftOutError: some recordings cannot be copied now; all others were processed.
         PmferError: the source, the warehouse or the bundle failed. Sessions scored before that are stored.
         OSError: a copy cannot be written.
     """
-    left_out: list[NoRoomError] = []
+    left_out: list[LeftOutError] = []
     # All at once, because the sidecars of two recordings may have been swapped, and with them their session_ids.
     if corrected := [session.record() for session in sessions if session.replaces]:
         log.info("scored again, because their sidecars were corrected: %d", len(corrected))
@@ -99,15 +100,15 @@ def score_sessions(
         for session in sessions:
             try:
                 pipeline.begin(session)
-            except NoRoomError as error:
+            except LeftOutError as error:
                 left_out.append(error)
             except (PmferError, OSError):
                 pipeline.finish_all()
                 raise
         pipeline.finish_all()
     if left_out:
-        others = f"; {len(left_out) - 1} others do not fit either" if len(left_out) > 1 else ""
-        raise NoRoomError(f"{left_out[0]}{others}")
+        others = f"; {len(left_out) - 1} others could not be copied either" if len(left_out) > 1 else ""
+        raise LeftOutError(f"{left_out[0]}{others}")
 
 
 class _Scorers:
@@ -167,7 +168,7 @@ class _SessionPipeline:
         """Copy a session and start scoring it; store earlier sessions that are done.
 
         Raises:
-            NoRoomError: it does not fit on the disk now.
+            LeftOutError: it cannot be copied now.
             PmferError, OSError: as for `score_sessions`.
         """
         take_over_consents(self._connection, self._job.data, self._job.warehouse.key)
@@ -267,7 +268,7 @@ def pull_session(session: PendingSession, job: Job, folder: Path) -> StagedSessi
 
     Raises:
         SourceGoneError: the source is no longer there.
-        NoRoomError, DiskFullError: the disk is too full for the copy now.
+        LeftOutError, DiskFullError: it cannot be copied now.
         OSError: the copy cannot be written.
     """
     recording = session.recording

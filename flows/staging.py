@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from flows.data_folder import MIN_FREE_BYTES
-from flows.sources.location import Location, SourceReadError
+from flows.sources.location import Location, ServerFaultError, SourceReadError
 from flows.sources.recordings import Recording
 from flows.sources.source import Source, require_there
 from pmfer.errors import ConfigurationError
@@ -39,8 +39,16 @@ class TooLargeToCopyError(Exception):
     """The recording would not fit on the disk even if the disk held nothing else."""
 
 
-class NoRoomError(ConfigurationError):
-    """The recording does not fit on the disk now. Smaller recordings may."""
+class LeftOutError(ConfigurationError):
+    """The recording cannot be copied now. Others may."""
+
+
+class NoRoomError(LeftOutError):
+    """It does not fit on the disk now. Smaller ones may."""
+
+
+class UndeliveredError(LeftOutError):
+    """The source is there, but its server or the connection to it failed twice while the recording was read."""
 
 
 class DiskFullError(ConfigurationError):
@@ -93,27 +101,42 @@ def copy_recording(recording: Recording, source: Source, folder: Path) -> Copy:
         ChangedMeanwhileError: its size or version, before or after the copy, is not what was listed, or the folder of
             its night is gone or empty.
         UnreadableRecordingError: it cannot be read, but the source is still there.
+        UndeliveredError: the server failed, but the source is still there.
         TooLargeToCopyError, NoRoomError, DiskFullError: there is no room for it.
         SourceGoneError: the source is gone, see require_there.
         OSError: the copy cannot be written.
     """
     try:
-        with source.open() as location:
-            _require_same(location, recording)
-            _require_room(location, recording, folder)
-            with location.open(recording.path) as stream:
-                draft, content_sha256 = _copy(stream, location, recording, folder)
-            _require_same(location, recording)
+        try:
+            draft, content_sha256 = _fetch(recording, source, folder)
+        except ServerFaultError:  # perhaps only this connection
+            draft, content_sha256 = _fetch(recording, source, folder)
     except SourceReadError as error:
         require_there(source, recording.source_state)
         with source.open() as location:
             night_is_there = location.holds(recording.path.partition("/")[0])
         if not night_is_there:
             raise ChangedMeanwhileError("the folder of its night is gone or empty since it was listed") from None
+        if isinstance(error, ServerFaultError):
+            raise UndeliveredError(
+                f"source {source}: does not deliver {recording.source_uri} ({error.strerror}); see that the server "
+                "answers, then run again"
+            ) from None
         raise UnreadableRecordingError(error.strerror or str(error)) from None
     suffix = PurePosixPath(recording.source_uri).suffix.lower()
     # Not named by its content: an identical file may be scored at the same time.
     return Copy(draft.rename(draft.with_name(draft.name.replace("incoming", "recording", 1) + suffix)), content_sha256)
+
+
+def _fetch(recording: Recording, source: Source, folder: Path) -> tuple[Path, str]:
+    """Copy a recording by a new connection; return the copy and the hash of its content."""
+    with source.open() as location:
+        _require_same(location, recording)
+        _require_room(location, recording, folder)
+        with location.open(recording.path) as stream:
+            fetched = _copy(stream, location, recording, folder)
+        _require_same(location, recording)
+        return fetched
 
 
 def _require_room(location: Location, recording: Recording, folder: Path) -> None:

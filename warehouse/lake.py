@@ -148,6 +148,9 @@ def tidy(connection: duckdb.DuckDBPyConnection, keep: timedelta = READERS_LAST) 
             connection.execute(step, seconds if "$keep_s" in step else {})
 
 
+# Delete the files of the data folder that the catalogue does not know, such as those of a transaction that was killed.
+_DELETE_UNKNOWN_FILES = "CALL ducklake_delete_orphaned_files('warehouse', cleanup_all => true)"
+
 # Make the catalogue of a lake forget the smallest and largest text of every column of a table. They are replaced by
 # bounds that hold for any text: without bounds, DuckLake would take those of the next rows for those of all rows.
 _CATALOGUE_FORGET_EXTREMES = """
@@ -164,10 +167,11 @@ _CATALOGUE_FORGET_EXTREMES = """
 def forget_history(address: LakeAddress) -> None:
     """Keep only the present state of a lake, so that deleted data is no longer in any of its files.
 
-    Parquet files are rewritten without deleted rows, and all older ones are deleted. The catalogue forgets its older
-    states and the smallest and largest values of text columns. PostgreSQL and SQLite keep deleted data in their files
-    until these are rewritten, so they are rewritten too, including PostgreSQL's statistics. PostgreSQL recycles its
-    write-ahead log in the course of time.
+    Parquet files are rewritten without deleted rows, and all others in the data folder are deleted, even those that a
+    killed transaction left, which the catalogue never knew. The catalogue forgets its older states and the smallest and
+    largest values of text columns. PostgreSQL and SQLite keep deleted data in their files until these are rewritten, so
+    they are rewritten too, including PostgreSQL's statistics. PostgreSQL recycles its write-ahead log in the course of
+    time.
 
     Open readers fail at their next query. Nobody else may write in the meantime, because DuckLake keeps the smallest
     and largest values in memory.
@@ -180,6 +184,8 @@ def forget_history(address: LakeAddress) -> None:
         _attach(connection, address, _writing_options(address))
         connection.execute("USE warehouse")
         tidy(connection, timedelta(0))
+        with transaction(connection):  # as nobody else is within a transaction, no file belongs to one
+            connection.execute(_DELETE_UNKNOWN_FILES)
     with one_line_errors(address), _catalogue(address, "READ_WRITE") as catalogue:
         catalogue.execute(_CATALOGUE_FORGET_EXTREMES)
         if address.catalogue == "postgres":

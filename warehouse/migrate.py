@@ -11,6 +11,7 @@ the model, and the definition is read from there.
 
 import hashlib
 import re
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import duckdb
@@ -18,7 +19,7 @@ import duckdb
 from pmfer.errors import WarehouseError
 from warehouse import sql
 from warehouse.sql import current_database, identifier
-from warehouse.transaction import database_path, transaction
+from warehouse.transaction import database_path, exclusive_in_file, exclusive_in_postgres, transaction
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,18 @@ def shipped_migrations() -> tuple[Migration, ...]:
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:
     """Bring a new or older warehouse to this release's schema.
 
+    An older lake is not migrated while a night or shard is running: it may be one of the older release, and would go on
+    to store what that release computes.
+
     Raises:
         WarehouseError: the database contains something else, is newer than this release, was migrated with other files,
-            or a migration failed; in an older warehouse, the migrations before the one that failed are kept.
+            a lake is in use, or a migration failed; in an older warehouse, those before the one that failed are kept.
     """
     pending = _pending(connection)
     if not pending:
         return
-    with duckdb.connect() as model:
+    is_old = pending != list(shipped_migrations())
+    with _alone(connection) if is_old else nullcontext(), duckdb.connect() as model:
         translator = LakeTranslator(model)
         while pending:
             with transaction(connection):
@@ -66,6 +71,16 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
                     _apply(connection, migration, translator)
                 if running and not pending:
                     _store_comments(connection, translator)
+
+
+def _alone(connection: duckdb.DuckDBPyConnection) -> AbstractContextManager[None]:
+    """Exclusive use of a lake within the block. Does nothing for a file, which has one writer."""
+    database = current_database(connection)
+    if not database.is_lake:
+        return nullcontext()
+    if path := database.sqlite_catalogue:
+        return exclusive_in_file(path)
+    return exclusive_in_postgres(connection, f"__ducklake_metadata_{database.name}", str(database))
 
 
 def require_current_schema(connection: duckdb.DuckDBPyConnection) -> None:

@@ -226,12 +226,15 @@ def rewrite(address: Address) -> None:
 def standstill(address: Address) -> Iterator[None]:
     """Exclusive use of a lake within the block; does nothing for a file, which has one writer anyway.
 
+    An older lake is migrated first, because that takes exclusive use itself.
+
     Raises:
         WarehouseError: a night or shard is running.
     """
     if isinstance(address, FileAddress):
         yield
     else:
+        open_writer(address).close()
         with exclusive_use(address):
             yield
 

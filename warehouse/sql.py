@@ -97,11 +97,12 @@ class Database:
         return Path(self.path.removeprefix("sqlite:"))
 
 
-# The database that unqualified names refer to.
+# The database that unqualified names refer to. With full names, because DuckDB would look for others in the catalogue
+# of a lake, which may be what has failed.
 _CURRENT_DATABASE = """
     SELECT database_name, type, path
-    FROM duckdb_databases()
-    WHERE database_name = current_database()
+    FROM system.main.duckdb_databases()
+    WHERE database_name = system.main.current_database()
 """
 
 

@@ -11,6 +11,9 @@ SQLite file. Both are released when the process that holds them ends, however it
 In the same places, each night has a lock of its own while it runs; a second run of the night fails instead of waiting.
 Nights and shards also share a lock that says that somebody is at work. An erasure takes that lock exclusively, so that
 nobody else uses the lake.
+
+PostgreSQL drops a lock when its connection ends, and DuckDB then silently makes a new connection without it. So every
+transaction first checks that the locks of this process are still held.
 """
 
 import fcntl
@@ -31,8 +34,8 @@ from pmfer.errors import WarehouseBusyError, WarehouseError
 from warehouse.address import without_secrets
 from warehouse.sql import Database, current_database, quoted
 
-# The beginning of a message that only repeats the address.
-_PREAMBLE = re.compile(r'Failed to attach DuckLake MetaData .*Unable to connect to Postgres at ".*?": ')
+# The beginning of a message of PostgreSQL's, which only repeats the address or a query of DuckLake's.
+_PREAMBLE = re.compile(r'.*(?:Unable to connect to Postgres at|Failed to prepare COPY) ".*?": ')
 
 BUSY = "Could not set lock"  # a part of DuckDB's message when another process has the file open
 
@@ -43,11 +46,13 @@ _ADVICE = (
     ("is not encrypted", "give no key, or create a new warehouse with the key"),
     ("password authentication failed", "correct the user and password in the address or in ~/.pgpass"),
     ("no password supplied", "give one in the address or in ~/.pgpass"),
-    ("error for HTTP", "check the object store: its endpoint, keys and bucket, and that it is running"),
+    ("for HTTP ", "check the object store: its endpoint, keys and bucket, and that it is running"),
     ("lock timeout", "another session keeps the catalogue locked: end its transaction and run again"),
     ("Connection refused", "check host and port, and that PostgreSQL is running"),
     ("could not translate host name", "check the host in the address"),
     ("connection to server", "check the address, and that PostgreSQL is running"),
+    ("server closed the connection", "check that PostgreSQL is running, and run again"),
+    ("terminating connection", "check that PostgreSQL is running, and run again"),
     ("creating a new DuckLake is explicitly disabled", "run a night first, or check the address"),
     ("does not match existing data path", "give the folder that it was created with as ?data=, or leave ?data= out"),
     ("Transaction conflict", "another program changed the lake at the same time: nothing was stored, run again"),
@@ -84,6 +89,7 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """
     # Take the lock first, so that the block sees what every earlier transaction has written.
     with one_line_errors(database_path(connection)), writer_lock(connection):
+        _require_locks(database_path(connection))
         connection.begin()
         try:
             yield
@@ -126,10 +132,13 @@ def database_path(connection: duckdb.DuckDBPyConnection) -> str:
 
 PATIENCE_S = 600.0  # seconds to wait for a lock before giving up
 _PAUSE_S = 0.01  # seconds between two attempts
-_NO_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
+# For a transaction that only holds a lock, for hours. With a snapshot, PostgreSQL could not vacuum meanwhile.
+_HOLDING = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 0"
 _ADVISORY_KEY = 0x706D666572  # "pmfer", to differ from the locks of other programs in the same database
 _WORK_KEY = _ADVISORY_KEY + 1
 WORK_SUFFIX = ".work"  # of the lock file beside an SQLite catalogue that nights, shards and erasures hold
+# The connections by which this process holds locks in PostgreSQL, each with the name of the database attached in it.
+_guards: list[tuple[duckdb.DuckDBPyConnection, str]] = []
 
 
 @contextmanager
@@ -222,7 +231,10 @@ def exclusive_in_postgres(connection: duckdb.DuckDBPyConnection, attached: str, 
 
 def _require_exclusive(attempt: Callable[[], bool], label: str) -> None:
     if not attempt():
-        raise WarehouseError(f"warehouse {label}: a night or shard is running; wait until it has finished")
+        raise WarehouseError(
+            f"warehouse {label}: a night or shard is running, and an erasure or update needs the lake to itself; wait "
+            "until it has finished"
+        )
 
 
 @contextmanager
@@ -288,15 +300,31 @@ def _advisory(
     attempt_sql = f"FROM postgres_query({quoted(attached)}, {try_lock})"
     with connection.cursor() as guard:
         guard.begin()
+        _guards.append((guard, attached))
         try:
-            # Otherwise the transaction keeps the snapshot of its first query, and PostgreSQL could not vacuum for
-            # hours.
-            guard.execute(f"CALL postgres_execute({quoted(attached)}, {quoted(_NO_SNAPSHOT)})")
+            guard.execute(f"CALL postgres_execute({quoted(attached)}, {quoted(_HOLDING)})")
             yield lambda: guard.execute(attempt_sql).fetchall() == [(True,)]
         finally:
+            _guards.remove((guard, attached))
             # If the server has gone away, so has the lock; the error to report is the first one.
             with suppress(duckdb.Error):
                 guard.rollback()
+
+
+def _require_locks(label: str) -> None:
+    """Check that PostgreSQL still holds the locks of this process.
+
+    Raises:
+        WarehouseError: it was restarted, or ended the connection.
+    """
+    try:
+        for guard, attached in _guards:
+            guard.execute(f"FROM postgres_query({quoted(attached)}, 'SELECT 1')").fetchall()
+    except duckdb.Error as error:
+        raise WarehouseError(
+            f"warehouse {label}: PostgreSQL was restarted or ended a connection, so the lock of this run is lost; run "
+            "again, what was stored is intact"
+        ) from error
 
 
 def _wait(attempt: Callable[[], bool], label: str) -> None:

@@ -3,6 +3,7 @@
 All errors of the underlying libraries become SourceReadError, so that callers need not know three error trees.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -19,10 +20,16 @@ from warehouse.address import S3Access
 READ_BLOCK_BYTES = 8 * 1024 * 1024  # per request to a server
 STAT_BLOCK_BYTES = 512  # the unit of st_blocks, whatever the file system's block size is
 MODIFIED_FIELDS = ("mtime", "LastModified")  # in which fsspec gives the time a file was written
+# How fsspec numbers the answers of a server that is too busy (503), has failed (500) or is too slow.
+_SERVER_FAULTS = (errno.EBUSY, errno.EREMOTEIO, errno.ETIMEDOUT)
 
 
 class SourceReadError(OSError):
     """The source, or a file in it, cannot be read at the moment."""
+
+
+class ServerFaultError(SourceReadError):
+    """The server or the connection to it failed, which says nothing about the file that was read."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class Location:
     filesystem: AbstractFileSystem = field(repr=False)
     root: str
     errors: tuple[type[Exception], ...] = (OSError,)  # that its library raises
+    faults: tuple[type[Exception], ...] = (ConnectionError, TimeoutError)  # those of them that are a ServerFaultError
     proxy: str | None = None  # in front of the source, without its password
 
     def close(self) -> None:
@@ -145,9 +153,11 @@ class Location:
             raise
         except self.errors as error:
             reason = (isinstance(error, OSError) and error.strerror) or (str(error).splitlines() or [""])[0]
-            reason = reason or type(error).__name__
+            reason = reason.rstrip(".: ") or type(error).__name__
             through = f", through the proxy {self.proxy}" if self.proxy else ""
-            raise SourceReadError(getattr(error, "errno", None) or 0, reason + through) from None
+            number = getattr(error, "errno", None) or 0
+            kind = ServerFaultError if isinstance(error, self.faults) or number in _SERVER_FAULTS else SourceReadError
+            raise kind(number, reason + through) from None
 
     def _path(self, path: str) -> str:
         return f"{self.root.rstrip('/')}/{path}" if path else self.root

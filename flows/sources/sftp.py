@@ -117,4 +117,5 @@ def open_sftp(url: str, parts: SplitResult, access: SourceAccess) -> Location:
         raise SourceReadError(0, f"no SSH with the host ({error})") from None
     except OSError as error:
         raise SourceReadError(error.errno or 0, error.strerror or str(error)) from None
-    return SftpLocation(url, filesystem, unquote(parts.path) or "/", (OSError, EOFError, paramiko.SSHException))
+    faults = (ConnectionError, TimeoutError, EOFError, paramiko.SSHException, paramiko.SFTPError)
+    return SftpLocation(url, filesystem, unquote(parts.path) or "/", (OSError, *faults), faults)

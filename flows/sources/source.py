@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from flows.sources.location import FolderLocation, Location, SourceAccess, SourceReadError
+from flows.sources.location import FolderLocation, Location, ServerFaultError, SourceAccess, SourceReadError
 from flows.sources.names import is_hidden
 from pmfer.errors import ConfigurationError
 
@@ -88,7 +88,8 @@ def _folder(url: str, path: str) -> Location:
 
 
 def _bucket(url: str, parts: SplitResult, access: SourceAccess) -> Location:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from aiohttp import ClientError as HttpError
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
     from s3fs import S3FileSystem
 
     endpoint = access.s3_endpoint
@@ -103,7 +104,8 @@ def _bucket(url: str, parts: SplitResult, access: SourceAccess) -> Location:
         skip_instance_cache=True,
     )
     root = f"{parts.netloc}{parts.path}".rstrip("/")
-    return Location(url, filesystem, root, (OSError, BotoCoreError, ClientError), access.proxy)
+    faults = (ConnectionError, TimeoutError, HttpError, HTTPClientError)
+    return Location(url, filesystem, root, (OSError, BotoCoreError, ClientError, HttpError), faults, access.proxy)
 
 
 @cache
@@ -185,9 +187,10 @@ def open_and_look(source: Source) -> Iterator[tuple[Location, SourceState]]:
         try:
             state, holds_anything = _look(location)
         except SourceReadError as error:
-            raise ConfigurationError(
-                f"source {source}: {error.strerror}; give the folder that holds one folder per day with --source"
-            ) from None
+            advice = "give the folder that holds one folder per day with --source"
+            if isinstance(error, ServerFaultError):
+                advice = "see that the server answers"
+            raise ConfigurationError(f"source {source}: {error.strerror}; {advice}") from None
         if holds_anything and not state.nights:
             raise ConfigurationError(f"source {source}: holds no folder named YYYY-MM-DD; see docs/source.md")
         yield location, state

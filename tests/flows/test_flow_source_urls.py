@@ -10,11 +10,13 @@ from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import duckdb
 import pytest
 from object_store import BUCKET, ObjectStore, running_store
 from plain_night import run_night
+from relay import running_relay
 from ssh_server import SshServer, find_sshd, running_server
 
 from flows.data_folder import DataFolder
@@ -24,6 +26,7 @@ from flows.sources.recordings import Digests
 from flows.sources.source import Source, SourceGoneError, list_nights
 from flows.staging import (
     ChangedMeanwhileError,
+    UndeliveredError,
     UnreadableRecordingError,
     copy_recording,
     staging_folder,
@@ -242,6 +245,40 @@ def test_a_lost_file_is_told_from_a_lost_source(place: Place, tmp_path: Path) ->
         copy_recording(recording, gone, folder)
     with pytest.raises(ConfigurationError, match=r"source .*-gone: "):
         list_nights(gone)
+
+
+def through(port: int, place: Place) -> Place:
+    """The same place, reached by another port of this machine."""
+    source = place.source
+    if endpoint := source.access.s3_endpoint:
+        access = replace(source.access, s3_endpoint=f"{endpoint.rpartition(':')[0]}:{port}")
+        return replace(place, source=replace(source, access=access))
+    known_hosts, old_port = source.access.sftp_known_hosts, urlsplit(source.url).port
+    assert known_hosts is not None
+    known = place.folder.with_name("known_hosts")
+    known.write_text(known_hosts.read_text().replace(f":{old_port} ", f":{port} "))
+    url, access = source.url.replace(f":{old_port}/", f":{port}/"), replace(source.access, sftp_known_hosts=known)
+    return replace(place, source=replace(source, url=url, access=access))
+
+
+@pytest.mark.parametrize("place", ["s3", "sftp"], indirect=True)
+def test_a_connection_that_breaks_in_the_middle_of_a_file_is_no_verdict_on_the_file(
+    place: Place, tmp_path: Path
+) -> None:
+    place.put("a.mp4", VIDEO)
+    place.put("a.json", SIDECAR)
+    port = urlsplit(place.source.access.s3_endpoint or place.source.url).port
+    assert port is not None
+    with staging_folder(tmp_path / "staging") as folder, running_relay(port, len(VIDEO) // 2, cuts=0) as relay:
+        far = through(relay.port, place).source
+        (recording,) = list_night(far, NIGHT).recordings
+        relay.cuts = 1
+        assert copy_recording(recording, far, folder).content_sha256 == hashlib.sha256(VIDEO).hexdigest()
+        assert relay.cuts == 0
+        relay.cuts = 1000
+        with pytest.raises(UndeliveredError, match=r"does not deliver 2026-03-02/a.mp4 \(.*; see that the server answ"):
+            copy_recording(recording, far, folder)
+        relay.cuts = 0  # before it ends, so that nothing waits for it
 
 
 def test_a_source_that_is_emptied_is_a_lost_one(place: Place, tmp_path: Path) -> None:

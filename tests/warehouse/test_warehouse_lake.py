@@ -9,21 +9,25 @@ from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from threading import Thread
+from unittest import mock
 
 import duckdb
 import pytest
+from next_release import NEXT
 from other_processes import python_path
 from postgres_server import PASSWORD, PostgresServer, running_server
 from warehouse_places import SQLITE, lake_in
 from warehouse_samples import content, sample_session, store_sample
 
 from pmfer.errors import WarehouseError
+from warehouse import migrate
 from warehouse.address import Address, LakeAddress
 from warehouse.connection import open_reader, open_writer
 from warehouse.lake import forget_history, tidy
 from warehouse.migrate import shipped_migrations
+from warehouse.publish import standstill
 from warehouse.sql import load_extension
-from warehouse.transaction import night_lock
+from warehouse.transaction import _guards, night_lock
 
 CHILD = Path(__file__).with_name("store_sessions.py")
 ENVIRONMENT = {"PYTHONPATH": python_path()}
@@ -130,6 +134,8 @@ def test_what_was_deleted_is_in_no_byte_once_history_is_forgotten(address: LakeA
     with open_writer(address) as writer:
         for number, patient in enumerate(["aa-gone", "kept", "zz-gone"]):
             store_sample(writer, sample_session(f"session-of-{patient}", patient, day=number + 1))
+        for path in parquet_files(address):  # as a transaction leaves them that is killed
+            shutil.copy(path, path.with_name(f"unknown-{path.name}"))
         tables = "duckdb_columns() JOIN duckdb_tables() USING (database_name, table_name)"
         ids = "column_name IN ('patient_id', 'session_id') AND database_name = current_database()"
         for table, column in writer.execute(f"SELECT table_name, column_name FROM {tables} WHERE {ids}").fetchall():
@@ -232,7 +238,9 @@ def test_a_catalogue_that_goes_down_in_mid_run_loses_nothing_that_was_stored(
             server.stop()
             with pytest.raises(WarehouseError) as error:
                 store_sample(connection, sample_session("s2"))
-        assert "run again" in str(error.value) or "PostgreSQL is running" in str(error.value)
+        assert str(error.value).startswith(f"warehouse {address}: ")
+        assert str(error.value).endswith("and that PostgreSQL is running")
+        assert "DuckLake" not in str(error.value)
         assert "\n" not in str(error.value)
         assert PASSWORD not in str(error.value)
         server.start()
@@ -240,3 +248,43 @@ def test_a_catalogue_that_goes_down_in_mid_run_loses_nothing_that_was_stored(
             assert not store_sample(connection, sample_session("s1"))
             assert store_sample(connection, sample_session("s2"))
             assert connection.execute("SELECT count(*) FROM sessions").fetchall() == [(2,)]
+
+
+@pytest.mark.parametrize("address", ["postgres"], indirect=True)
+def test_a_run_whose_lock_postgresql_dropped_writes_no_more(address: LakeAddress, postgres: PostgresServer) -> None:
+    name, night = address.connection.rpartition("dbname=")[2], date(2026, 3, 2)
+    dropped = """
+        SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()
+    """  # as a restart does
+    with open_writer(address) as first, open_writer(address) as second:
+        with night_lock(first, night):
+            assert store_sample(first, sample_session("s1"))
+            assert postgres.execute(name, dropped) != ["0"]
+            with pytest.raises(WarehouseError, match="the lock of this run is lost; run again"):
+                store_sample(first, sample_session("s2"))
+        with night_lock(second, night):
+            assert store_sample(second, sample_session("s2"))
+
+
+@pytest.mark.parametrize("address", ["postgres"], indirect=True)
+def test_a_limit_on_idle_transactions_does_not_end_a_lock(address: LakeAddress, postgres: PostgresServer) -> None:
+    name = address.connection.rpartition("dbname=")[2]
+    postgres.execute(name, f"ALTER DATABASE {name} SET idle_in_transaction_session_timeout = '10min'")
+    with open_writer(address) as connection, night_lock(connection, date(2026, 3, 2)):
+        ((guard, attached),) = [pair for pair in _guards if pair[1] != "catalogue"][:1]
+        question = "SELECT current_setting(''idle_in_transaction_session_timeout'')"
+        setting = f"FROM postgres_query('{attached}', '{question}')"
+        assert guard.execute(setting).fetchall() == [("0",)]
+
+
+@LAKES
+def test_a_lake_is_not_updated_while_a_run_of_the_older_release_is_at_work(address: LakeAddress) -> None:
+    with open_writer(address) as connection, night_lock(connection, date(2026, 3, 2)):
+        newer = mock.patch.object(migrate, "shipped_migrations", return_value=NEXT)
+        with newer, pytest.raises(WarehouseError, match=r"a night or shard is running.*wait until it has finished"):
+            open_writer(address)
+        assert store_sample(connection, sample_session("s1"))
+        open_writer(address).close()  # of the same release
+    with newer, standstill(address), open_writer(address) as connection:
+        assert connection.execute("SELECT room_id FROM rooms").fetchall() == [("r1",)]
