@@ -29,6 +29,7 @@ TURNED_AT = 2  # a leaning face is turned at this factor times the target's reso
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 WHITE = 250  # of 255; brighter pixels show no shades
 SHARPNESS_PX = 48  # side at which sharpness is measured: that of the faces on which its limit was chosen
+SHARPNESS_MARGIN = 8  # an eighth of the side is left out at each edge: hair may be sharp if the face is not
 MEMORY_BYTES = 2 * 1024 * 1024  # of crops held in memory; beyond this they go to a temporary file
 
 
@@ -108,6 +109,7 @@ class Quality:
     brightness: float  # mean luma, 0..1
     washed_out: float  # share of the pixels that are white or nearly so, 0..1
     sharpness: float  # standard deviation of the Laplacian over that of the luma, 0 (flat) to about 4 (noise)
+    evenness: float  # sharpness in the least sharp direction over that in the sharpest, 0 (smeared) to 1
 
 
 def measure_quality(crop: NDArray[np.uint8]) -> Quality:
@@ -116,22 +118,34 @@ def measure_quality(crop: NDArray[np.uint8]) -> Quality:
     A pale face is readable as long as its shades differ, so what counts as too bright is the share of white pixels.
 
     Sharpness is the standard deviation of the Laplacian (four-neighbour kernel; Pech-Pacheco et al., ICPR 2000) divided
-    by that of the luma itself. The division removes the effect of contrast, so a pale but sharp face does not count as
-    blurred. Noise counts as sharpness. The measure depends on the picture's size in pixels, so a larger crop is reduced
-    first: otherwise a bundle with large crops would call every face blurred that is smaller than its crops in the
-    video.
+    by that of the luma itself, both in the middle of the crop. The division removes the effect of contrast, so a pale
+    but sharp face does not count as blurred. Noise counts as sharpness. The measure depends on the picture's size in
+    pixels, so a larger crop is reduced first: otherwise a bundle with large crops would call every face blurred that is
+    smaller than its crops in the video.
+
+    Motion smears a face in one direction and leaves the edges along it sharp, so the Laplacian hardly falls. Evenness
+    compares the second differences along rows, columns and both diagonals.
     """
     luma = np.asarray(crop @ LUMA if crop.ndim == 3 else crop, np.float64)
     brightness, washed_out = float(luma.mean()) / 255, float((luma >= WHITE).mean())
     if len(luma) > SHARPNESS_PX:
         reduced = Image.fromarray(luma.astype(np.float32)).resize((SHARPNESS_PX,) * 2, Image.Resampling.LANCZOS)
         luma = np.asarray(reduced, np.float64)
-    laplacian = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * luma[1:-1, 1:-1]
-    contrast = float(luma.std())
+    inside = slice(len(luma) // SHARPNESS_MARGIN, len(luma) - len(luma) // SHARPNESS_MARGIN)
+    middle = luma[inside, inside]
+    twice = 2 * middle[1:-1, 1:-1]
+    along_rows = middle[1:-1, :-2] + middle[1:-1, 2:] - twice
+    along_columns = middle[:-2, 1:-1] + middle[2:, 1:-1] - twice
+    # Diagonal neighbours are farther away by the root of 2, which doubles a second difference.
+    falling = (middle[:-2, :-2] + middle[2:, 2:] - twice) / 2
+    rising = (middle[2:, :-2] + middle[:-2, 2:] - twice) / 2
+    directions = [float(differences.std()) for differences in (along_rows, along_columns, falling, rising)]
+    contrast = float(middle.std())
     return Quality(
         brightness=brightness,
         washed_out=washed_out,
-        sharpness=float(laplacian.std()) / contrast if contrast > 0 else 0.0,
+        sharpness=float((along_rows + along_columns).std()) / contrast if contrast > 0 else 0.0,
+        evenness=min(directions) / max(directions) if max(directions) > 0 else 0.0,
     )
 
 
@@ -143,7 +157,7 @@ def why_unreadable(face_size_px: float, quality: Quality, options: ScoringOption
         return FrameReason.TOO_DARK
     if quality.washed_out > options.max_washed_out:
         return FrameReason.TOO_BRIGHT
-    if quality.sharpness < options.min_sharpness:
+    if quality.sharpness < options.min_sharpness or quality.evenness < options.min_evenness:
         return FrameReason.TOO_BLURRED
     return None
 

@@ -19,7 +19,7 @@ CENTERFACE = "centerface"  # the built-in detector
 YUNET = "yunet"  # the detector that a user can select by its file
 
 # Increase this with every change in inference/ that changes results: stored results then count as outdated.
-METHOD_VERSION = 10
+METHOD_VERSION = 11
 BATCH_SIZE = 32  # frames per batch for face detection
 
 
@@ -46,7 +46,8 @@ class ScoringOptions:
     min_face_px: float = 24.0  # sqrt(width * height) of the box in the video's pixels
     min_brightness: float = 0.12  # mean luma of the crop, 0..1
     max_washed_out: float = 0.5  # share of the crop's pixels that are white or nearly so, 0..1
-    min_sharpness: float = 0.12  # as defined in inference.crop; the median of the training faces is 0.83
+    min_sharpness: float = 0.15  # as defined in inference.crop; the median of the validation faces is 1.0
+    min_evenness: float = 0.35  # as defined in inference.crop, 0..1: motion blur lowers it
 
     def __post_init__(self) -> None:
         in_range = {
@@ -62,6 +63,7 @@ class ScoringOptions:
             "min_brightness": 0 <= self.min_brightness < 1,
             "max_washed_out": 0 <= self.max_washed_out <= 1,
             "min_sharpness": self.min_sharpness >= 0,
+            "min_evenness": 0 <= self.min_evenness <= 1,
         }
         for name, fits in in_range.items():
             if not fits:

@@ -12,6 +12,7 @@ import polars as pl
 from inference.faces import Floats, box_distances
 
 MAX_RETURN_STEP = 0.5  # how far from its last position a face may reappear, as `faces.box_distances` measures it
+MAX_PEOPLE = 8  # whose tracks are linked to find the subject: bounds the work in a recording of many short tracks
 BOX = ("box_x_px", "box_y_px", "box_w_px", "box_h_px")
 
 
@@ -20,7 +21,7 @@ class Subject:
     """The tracks that belong to the session's subject."""
 
     tracks: tuple[int, ...]  # in order of time; empty if no face was found
-    rival_share: float  # prominence of the most prominent other track, relative to the subject's; 0 without others
+    rival_share: float  # prominence of the most prominent other person, relative to the subject's; 0 without others
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,11 @@ def choose_subject(sightings: pl.DataFrame, relink_gap_s: float, jumps_s: Sequen
 
     The prominence of a sighting is the product of the face's size (its side, not its area, so that a visitor who leans
     in does not outweigh the patient), the detection score and the share of the box inside the picture. All sampled
-    frames count the same. The track with the largest total is the subject. Another track is linked to the subject if
-    it begins (or ends) within `relink_gap_s` of the end (or beginning) of one of the subject's tracks, in almost the
-    same place and size, and if they never overlap in time. A person who reappears somewhere else stays unscored:
-    without face recognition, that is the safe mistake. Somebody else who takes exactly the subject's place within that
-    time would be taken for the subject.
+    frames count the same. Beginning with the most prominent track, tracks are linked to people: another track is linked
+    to a person if it begins (or ends) within `relink_gap_s` of the end (or beginning) of one of the person's tracks, in
+    almost the same place and size, and if they never overlap in time. The person with the largest total is the subject.
+    A person who reappears somewhere else stays unscored: without face recognition, that is the safe mistake. Somebody
+    else who takes exactly the subject's place within that time would be taken for the subject.
 
     Across a jump of the timestamps, positions mean nothing. If the recording never shows more than one face at a time,
     the faces on both sides of a jump are taken for the same person.
@@ -64,12 +65,17 @@ def choose_subject(sightings: pl.DataFrame, relink_gap_s: float, jumps_s: Sequen
         return NOBODY
     alone = sightings["frame_index"].is_unique().all()  # several frames may have the same time
     tracks = _tracks(sightings, jumps_s if alone else ())
-    main = max(tracks, key=lambda track: (track.prominence, -track.number))
-    linked = _linked(main, tracks, relink_gap_s)
-    own = {track.number for track in linked}
-    prominence = sum(track.prominence for track in linked)
-    rival = max((track.prominence for track in tracks if track.number not in own), default=0.0)
-    return Subject(tuple(track.number for track in linked), rival / prominence if prominence > 0 else 0.0)
+    people: list[tuple[float, list[_WholeTrack]]] = []
+    while tracks and len(people) < MAX_PEOPLE:
+        main = max(tracks, key=lambda track: (track.prominence, -track.number))
+        linked = _linked(main, tracks, relink_gap_s)
+        people.append((sum(track.prominence for track in linked), linked))
+        numbers = {track.number for track in linked}
+        tracks = [track for track in tracks if track.number not in numbers]
+    people.sort(key=lambda person: -person[0])  # of equals, the one with the more prominent track stays first
+    prominence, own = people[0]
+    rival = people[1][0] if len(people) > 1 else 0.0
+    return Subject(tuple(track.number for track in own), rival / prominence if prominence > 0 else 0.0)
 
 
 def _tracks(sightings: pl.DataFrame, jumps_s: Sequence[float]) -> list[_WholeTrack]:

@@ -40,6 +40,9 @@ _PLACES = (np.arange(PATCH_SIDE) + 0.5) / PATCH_SIDE
 # time-lapse, which makes two steps, and steps may vary a little.
 BRIDGED_STEPS = 2.5
 MAX_STEP = 1.0  # the farthest a face may have moved, as `box_distances` measures it: about its own size
+# A track without a face in the frame before must be this much nearer to a face than a track with one. Otherwise
+# somebody who bends over the patient and hides the patient's face would take over the patient's track.
+HIDDEN_STEP = 0.5
 
 
 @dataclass(frozen=True)
@@ -273,16 +276,17 @@ class Tracker:
     def follow(self, time_s: float, boxes: Floats) -> list[int]:
         """Track numbers of the faces of the next frame, in the order of their boxes [K, 4].
 
-        The nearest pair of track and face is matched first. Ties are broken by track number and then by face, so the
-        same video always gives the same tracks.
+        The nearest pair of track and face is matched first, those that were hidden in the frame before later. Ties are
+        broken by track number and then by face, so the same video always gives the same tracks.
         """
         # The step to this frame does not count: it may be a pause, after which anybody may be in the picture.
         gap_s = max(self._gap_s, BRIDGED_STEPS * self._step_s)
         self._step_s = 0.0 if self._last_s is None else time_s - self._last_s
         self._last_s = time_s
         self._tracks = [track for track in self._tracks if time_s - track.seen_s <= gap_s]
+        newest_s = max((track.seen_s for track in self._tracks), default=time_s)
         pairs = [
-            (float(step), row, face)
+            (float(step) + HIDDEN_STEP * (track.seen_s < newest_s), row, face)
             for row, track in enumerate(self._tracks)
             for face, step in enumerate(box_distances(track.box, boxes))
             if step <= MAX_STEP

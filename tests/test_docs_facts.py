@@ -118,6 +118,7 @@ def test_limits_of_a_face_are_those_of_the_code() -> None:
     assert number(r"\| `brightness` \| [^|]+ \| ([\d.]+) ", text) == options.min_brightness
     assert number(r"\| not stored \| share of [^|]+ \| ([\d.]+) ", text) == options.max_washed_out
     assert number(r"\| `sharpness` \| [^|]+ \| ([\d.]+) ", text) == options.min_sharpness
+    assert number(r"\| not stored \| evenness: [^|]+ \| ([\d.]+) ", text) == options.min_evenness
     assert number(r"With `detector_size_px` (\d+)", text) == options.detector_size_px
     assert number(r"With the default of ([\d.]+) looks a second", text) == options.detections_per_second
 

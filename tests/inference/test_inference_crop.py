@@ -56,18 +56,38 @@ def test_blur_lowers_sharpness_and_contrast_does_not() -> None:
     smooth = np.asarray((blurred.astype(float) + np.roll(blurred, 4, 0) + np.roll(blurred, 4, 1)) / 3, np.uint8)
     assert measure_quality(pale).sharpness == pytest.approx(measure_quality(sharp).sharpness, rel=0.1)
     assert measure_quality(smooth).sharpness < 0.5 * measure_quality(sharp).sharpness
-    assert measure_quality(np.full((48, 48), 255, np.uint8)) == Quality(brightness=1.0, washed_out=1.0, sharpness=0.0)
+    assert measure_quality(np.full((48, 48), 255, np.uint8)) == Quality(
+        brightness=1.0, washed_out=1.0, sharpness=0.0, evenness=0.0
+    )
+
+
+def test_motion_in_any_direction_smears_a_face_and_noise_does_not() -> None:
+    still = np.random.default_rng(0).integers(0, 255, (48, 48)).astype(np.uint8)
+    assert measure_quality(still).evenness > 0.45
+    for step in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        moved = np.mean([np.roll(still, (n * step[0], n * step[1]), (0, 1)) for n in range(6)], axis=0)
+        quality = measure_quality(moved.astype(np.uint8))
+        assert quality.sharpness > 0.5  # so sharpness alone does not show it
+        assert quality.evenness < 0.35
+
+
+def test_sharp_hair_around_a_blurred_face_does_not_make_it_sharp() -> None:
+    hair = np.random.default_rng(0).integers(0, 255, (48, 48)).astype(np.uint8)
+    column = np.linspace(0, np.pi, 36)
+    hair[6:-6, 6:-6] = 60 + 120 * np.outer(np.sin(column), np.sin(column))
+    assert why_unreadable(90, measure_quality(hair), ScoringOptions()) is FrameReason.TOO_BLURRED
 
 
 @pytest.mark.parametrize(
     ("size_px", "quality", "reason"),
     [
-        (10.0, Quality(0.5, 0.0, 1.0), FrameReason.TOO_SMALL),
-        (90.0, Quality(0.01, 0.0, 1.0), FrameReason.TOO_DARK),
-        (90.0, Quality(0.8, 0.6, 1.0), FrameReason.TOO_BRIGHT),
-        (90.0, Quality(0.5, 0.0, 0.001), FrameReason.TOO_BLURRED),
-        (90.0, Quality(0.5, 0.0, 1.0), None),
-        (90.0, Quality(0.9, 0.1, 1.0), None),  # pale, but with all its shades
+        (10.0, Quality(0.5, 0.0, 1.0, 0.8), FrameReason.TOO_SMALL),
+        (90.0, Quality(0.01, 0.0, 1.0, 0.8), FrameReason.TOO_DARK),
+        (90.0, Quality(0.8, 0.6, 1.0, 0.8), FrameReason.TOO_BRIGHT),
+        (90.0, Quality(0.5, 0.0, 0.001, 0.8), FrameReason.TOO_BLURRED),
+        (90.0, Quality(0.5, 0.0, 1.0, 0.2), FrameReason.TOO_BLURRED),
+        (90.0, Quality(0.5, 0.0, 1.0, 0.8), None),
+        (90.0, Quality(0.9, 0.1, 1.0, 0.8), None),  # pale, but with all its shades
     ],
 )
 def test_unreadable_faces_get_their_reason(size_px: float, quality: Quality, reason: FrameReason | None) -> None:

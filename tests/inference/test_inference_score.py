@@ -179,6 +179,12 @@ def test_face_that_cannot_be_read_keeps_its_box_and_gets_its_reason(
     assert (summary.frames_with_face, summary.frames_scored, summary.leading_expression) == (2, 0, None)
 
 
+def test_a_face_smeared_by_motion_is_not_scored(tmp_path: Path, bundle: Bundle, portrait: Picture) -> None:
+    smeared = np.mean([np.roll(portrait, step, axis=1) for step in range(20)], axis=0).astype(np.uint8)
+    frames, _ = _score(Scorer(bundle, QUICK, threads=1), write_video(tmp_path / "moved.mp4", [smeared] * 4))
+    assert reasons(frames) == ["too_blurred"] * 2
+
+
 @pytest.mark.parametrize("region", [Region.BROW, Region.MOUTH])
 def test_what_is_covered_has_no_score(
     tmp_path: Path, bundle: Bundle, film: list[Picture], scorer: Scorer, region: Region

@@ -60,6 +60,14 @@ def test_faces_of_successive_frames_with_the_same_time_are_not_two_at_once() -> 
     assert choose_subject(stopped, relink_gap_s=60, jumps_s=[10.2]).tracks == (0, 1)
 
 
+def test_a_visitor_who_is_never_hidden_does_not_outweigh_a_patient_who_often_is() -> None:
+    """The patient's face is hidden every minute, so each of the patient's tracks is shorter than the visitor's."""
+    patient = [(n, 60.0 * n, 60.0 * n + 50, (100.0, 100.0, 80.0, 80.0), 1.0) for n in range(10)]
+    subject = choose_subject(sightings(*patient, (10, 120.0, 300.0, (300.0, 100.0, 80.0, 80.0), 1.0)), relink_gap_s=60)
+    assert subject.tracks == tuple(range(10))
+    assert 0.3 < subject.rival_share < 0.4
+
+
 def test_a_long_time_lapse_is_one_subject() -> None:
     """Every sighting is a separate track. The running time must not grow with the cube of their number."""
     place = (100.0, 100.0, 80.0, 100.0)
@@ -84,6 +92,17 @@ def linked_by_trying_every_pair(
     tracks: list[tuple[int, float, float, tuple[float, float, float, float], float]], relink_gap_s: float
 ) -> tuple[int, ...]:
     """A slow implementation of what choose_subject documents, for boxes of one size."""
+    people, others = [], tracks
+    while others:
+        people.append(person_by_trying_every_pair(others, relink_gap_s))
+        others = [track for track in others if track not in people[-1]]
+    subject = max(people, key=lambda person: int(sightings(*person)["prominence"].sum()))
+    return tuple(number for number, *_ in sorted(subject, key=lambda track: track[1]))
+
+
+def person_by_trying_every_pair(
+    tracks: list[tuple[int, float, float, tuple[float, float, float, float], float]], relink_gap_s: float
+) -> list[tuple[int, float, float, tuple[float, float, float, float], float]]:
     linked = [max(tracks, key=lambda track: (round(track[2] - track[1], 6), -track[0]))]
     while True:
         offers = []
@@ -96,5 +115,6 @@ def linked_by_trying_every_pair(
                 if gap <= relink_gap_s and abs(place - box[0]) / box[2] <= 0.5:
                     offers.append((gap, number))
         if not offers:
-            return tuple(number for number, *_ in sorted(linked, key=lambda track: track[1]))
-        linked.append(tracks[min(offers)[1]])
+            return linked
+        nearest = min(offers)[1]
+        linked.append(next(track for track in tracks if track[0] == nearest))

@@ -268,6 +268,21 @@ def test_order_of_detections_does_not_swap_tracks() -> None:
     assert tracker.follow(0.2, boxes((305, 0, 50, 50), (5, 0, 50, 50))) == [1, 0]
 
 
+def test_a_face_that_hides_another_one_does_not_take_over_its_track() -> None:
+    tracker, patient = Tracker(gap_s=2), boxes((0, 0, 100, 100))
+    assert tracker.follow(0.0, np.concatenate([patient, boxes((90, 0, 100, 100))])) == [0, 1]
+    for frame, left in enumerate((60, 30, 0, 0, 30, 60), start=1):  # the visitor bends over the patient and leaves
+        assert tracker.follow(0.2 * frame, boxes((left, 0, 100, 100))) == [1]
+    assert tracker.follow(1.4, np.concatenate([patient, boxes((90, 0, 100, 100))])) == [0, 1]
+
+
+def test_a_face_that_was_missed_once_keeps_its_track_beside_another_one() -> None:
+    tracker, both = Tracker(gap_s=2), boxes((0, 0, 100, 100), (95, 0, 100, 100))
+    assert tracker.follow(0.0, both) == [0, 1]
+    assert tracker.follow(0.2, both[1:]) == [1]
+    assert tracker.follow(0.4, both[:1]) == [0]
+
+
 def test_short_gap_is_bridged_and_a_long_one_is_not() -> None:
     tracker = Tracker(gap_s=2)
     assert tracker.follow(0.0, boxes((0, 0, 50, 50))) == [0]
