@@ -31,7 +31,6 @@ class Assumed:
 
     cores: int = 16  # per machine that scores
     busy: float = 0.8  # share of the window in which those cores score; the rest is starting, copying, waiting
-    gpu_speedup: float = 11.0  # of one GPU with its decoder over one core; NOT measured
     report_cores: int = 16  # of the machine that runs nights and renders
     sidecar_s: float = 0.005  # to list and read one sidecar from a store nearby
     network_bytes_s: float = 1.25e9  # of the source, 10 Gbit/s
@@ -84,9 +83,7 @@ def table(houses: list[House], measured: Measured, assumed: Assumed) -> list[lis
     add("frame rows a night, millions", [count / 1e6 for count in frame_rows], "{:,.1f}")
     add("scoring, core-hours", core_hours, "{:,.1f}")
     machines = [math.ceil(hours / window / assumed.cores) for hours, window in zip(core_hours, windows, strict=True)]
-    gpus = [math.ceil(hours / window / assumed.gpu_speedup) for hours, window in zip(core_hours, windows, strict=True)]
     add(f"machines of {assumed.cores} cores that score", list(map(float, machines)), "{:,.0f}")
-    add("or GPUs (assumed, not measured)", list(map(float, gpus)), "{:,.0f}")
     for name in stages(houses[0], measured, assumed):
         add(f"{name}, hours", [stages(house, measured, assumed)[name] for house in houses], "{:,.2f}")
     add("warehouse, GB a year", stored, "{:,.0f}")

@@ -15,7 +15,6 @@ from flows.settings import read_settings
 
 app = typer.Typer()
 
-TABLE_WIDTH = 100  # characters that the table of nights needs
 LOOPBACK = "127.0.0.1"
 PORT = 4200
 COLOURS = {"ok": "green", "warning": "yellow", "broken": "bold red"}
@@ -69,7 +68,7 @@ def status(
         shown = {"last_run": run, "unfinished": [vars(left) for left in unfinished], "nights": rows}
         typer.echo(json.dumps(shown, indent=1, default=json_value))
         return
-    console = PlainConsole(width=max(PlainConsole().width, TABLE_WIDTH))
+    console = PlainConsole()
     console.print(_table(rows) if rows else f"{settings.data_dir}: no night has been published yet")
     for left in unfinished:
         console.print(left.sentence)
@@ -166,9 +165,9 @@ def worker(
 def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table(box=None, header_style="bold")
     for heading in ("night", "run"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=True)
     for heading in ("found", "scored", "quarantined", "frames", "no scores", "video", "reports", "took"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         share = row["abstention_share"]
         table.add_row(

@@ -8,6 +8,7 @@ import typer
 
 from cli.options import DataDir, OptionalFirst, OptionalLast, Yes, access_to, json_value, optional_day
 from flows.plain_text import printable, table_console, table_of
+from flows.settings import read_settings
 from pmfer.errors import QuarantineReason
 
 SHORT_ID = 12  # characters of an identifier in the table; commands accept any unique prefix
@@ -72,8 +73,9 @@ def replay(
     access = access_to(data_dir)
     rows = ask_again(access, Choice(tuple(names or ()), optional_day(since), optional_day(until), reason))
     typer.echo(f"{len(rows)} will be retried by the next scheduled night, or now with:")
+    source = "" if read_settings().source else "--source SOURCE "
     for night in sorted({row.night for row in rows}):
-        typer.echo(f"  pmfer nightly --source SOURCE --date {night} --data-dir {access.data.root}")
+        typer.echo(f"  pmfer nightly {source}--date {night} --data-dir {access.data.root}")
 
 
 @app.command()

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -28,6 +29,7 @@ DELIMITERS = ",;\t"  # spreadsheets write semicolons where the decimal point is 
 _FORMULA = r"(^|[;\t\r\n])(\s*)([=+\-@\uff1d\uff0b\uff0d\uff20])"
 _NUMBER = r"[-+]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?"
 MAX_CHARACTERS = 300  # of a name or message in a line; longer ones are not accidental
+LEAST_WRAPPED = 20  # characters of a column whose cells are wrapped
 TABLE_WIDTH = 1000  # characters, more than any row of a table has
 
 
@@ -122,14 +124,32 @@ class PlainConsole(Console):
         super().__init__(**options, markup=False, emoji=False, highlight=False)
 
     def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
-        """Print. Sentences, unlike tables, are not wrapped, so that paths and commands in them can be copied."""
+        """Print. Sentences, unlike tables, are not wrapped, so that paths and commands in them can be copied.
+
+        A table that is wider than the terminal goes on in the next line: rich would cut its cells, and half a date or
+        half a pseudonym reads like a whole one.
+        """
         if soft_wrap is None:
             soft_wrap = all(isinstance(shown, str | Text) for shown in objects)
-        super().print(*objects, soft_wrap=soft_wrap or self.soft_wrap, **options)
+        width = self._width
+        self.width = max([self.width, *(_least_width(shown) for shown in objects if isinstance(shown, Table))])
+        try:
+            super().print(*objects, soft_wrap=soft_wrap or self.soft_wrap, **options)
+        finally:
+            self._width = width
 
     def render_str(self, text: str, **options: Any) -> Text:
         """The text to print; rich calls this for every string, including the cells of tables."""
         return super().render_str(escaped(text, keep="\n\t"), **options)
+
+
+def _least_width(table: Table) -> int:
+    """Characters of a row in which nothing is cut: each cell that must not be wrapped, and each word of a heading."""
+    widths = []
+    for column in table.columns:
+        whole = [column.header, *column.cells] if column.no_wrap else str(column.header).split()
+        widths.append(max([column.min_width or 0, *(cell_len(str(text)) for text in whole)]))
+    return sum(width + 2 for width in widths)
 
 
 def table_console() -> PlainConsole:
@@ -142,7 +162,8 @@ def table_of(columns: Sequence[str], rows: Iterable[Iterable[object]], wrapped: 
     """Rows as a table. A missing value is a dash. Only the columns in `wrapped` give way if the terminal is narrow."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in columns:
-        table.add_column(name, no_wrap=name not in wrapped, overflow="fold")
+        wraps = name in wrapped
+        table.add_column(name, no_wrap=not wraps, overflow="fold", min_width=LEAST_WRAPPED if wraps else None)
     for row in rows:
         table.add_row(*map(_cell, row))
     return table

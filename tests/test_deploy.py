@@ -46,6 +46,13 @@ def test_no_secret_stands_in_them() -> None:
                 assert str(value).startswith("${"), name
 
 
+def test_a_shell_and_systemd_read_the_same_secrets() -> None:
+    """An address with `&` or white space must not end a shell's line: each example shows the quotation marks."""
+    examples = re.findall(r"^# (PMFER_\w+)=(.*)$", (DEPLOY / "secrets.env").read_text(encoding="utf-8"), re.MULTILINE)
+    assert "PMFER_NOTIFY_URLS" in dict(examples)
+    assert [name for name, value in examples if not re.fullmatch(r"'[^']*'", value)] == []
+
+
 def test_the_server_is_reached_from_its_own_host_only() -> None:
     ports = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
     assert ports == ["127.0.0.1:4200:4200"]

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.environment import adapt_environment
-from flows.plain_text import PlainConsole
+from flows.plain_text import PlainConsole, table_of
 from flows.settings import read_settings
 from warehouse.address import FileAddress
 
@@ -29,6 +30,16 @@ def test_a_sentence_stays_on_its_line_so_that_a_path_in_it_can_be_copied(capsys:
     first, second, *drawn = capsys.readouterr().out.splitlines()
     assert (first, second) == (sentence, sentence)
     assert max(len(line) for line in drawn) == 40
+
+
+def test_a_narrow_terminal_cuts_no_date_and_no_pseudonym_in_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    row = ("a-long-pseudonym-01", date(2026, 3, 20), "2026-03-22T08:00:00+00:00", "a note of several words")
+    PlainConsole(width=40, force_terminal=True, color_system=None).print(
+        table_of(("patient_id", "opened_on", "accepted_at", "note"), [row], ("note",))
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split()[:3] == [row[0], "2026-03-20", row[2]]
+    assert " ".join(" ".join(line.split()) for line in lines[1:]).endswith(row[3])
 
 
 @pytest.mark.parametrize("command", ["nightly", "backfill"])

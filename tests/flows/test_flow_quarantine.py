@@ -45,7 +45,7 @@ def pmfer(data: DataFolder, *arguments: str) -> int:
 
 
 def test_a_session_is_tried_again_on_demand_and_only_then(
-    source: Path, data: DataFolder, capsys: pytest.CaptureFixture[str]
+    source: Path, data: DataFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert len(run_night(source, data, NIGHT).pending) == 2
     assert run_night(source, data, NIGHT).nothing_new
@@ -57,7 +57,10 @@ def test_a_session_is_tried_again_on_demand_and_only_then(
     assert all(re.fullmatch(r"[\d-]+T[\d:.]+\+00:00", row["first_seen_at"]) for row in rows)  # ISO 8601
 
     assert pmfer(data, "replay", f"{NIGHT}/a.mp4") == 0
-    assert f"--date {NIGHT}" in capsys.readouterr().out
+    assert f"pmfer nightly --source SOURCE --date {NIGHT}" in capsys.readouterr().out
+    monkeypatch.setenv("PMFER_SOURCE", str(source))
+    assert pmfer(data, "replay", f"{NIGHT}/a.mp4") == 0
+    assert f"pmfer nightly --date {NIGHT}" in capsys.readouterr().out
     with open_reader(file_of(data)) as reader:
         assert nights_to_come_back_to(reader, data, AFTER) == [NIGHT]
     tried = run_night(source, data, NIGHT)
