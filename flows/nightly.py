@@ -46,6 +46,7 @@ from warehouse import quarantine, runs
 from warehouse.audit import current_head
 from warehouse.connection import open_reader
 from warehouse.contracts import require_contracts
+from warehouse.corrections import withdraw_misfiled
 from warehouse.lake import tidy
 from warehouse.records import RunOutcome
 from warehouse.transaction import night_lock
@@ -255,6 +256,7 @@ def process(writer: Writer, plan: NightPlan, job: Job) -> NightOutcome:
     left_out: LeftOutError | None = None
     runs.start_run(connection, run_record(job, run_id))
     with log_context(run=run_id), recorded_failure(connection, run_id, plan):
+        withdraw_misfiled(connection, plan.misfiled, job.night)
         for uri in plan.mended:
             quarantine.lift_quarantine(connection, uri)
         for session in plan.quarantined:

@@ -82,11 +82,12 @@ class NightPlan:
     unready: tuple[Unready, ...] = ()  # still being uploaded, left for next time
     erased: int = 0  # recordings of erased patients, which are skipped
     mended: tuple[str, ...] = ()  # paths in quarantine whose fault is gone
+    misfiled: tuple[str, ...] = ()  # paths of stored sessions whose sidecars now name an erased patient
 
     @property
     def nothing_new(self) -> bool:
-        """Whether nothing is to be scored, quarantined or taken out of quarantine."""
-        return not (self.pending or self.quarantined or self.mended)
+        """Whether nothing is to be scored, quarantined, taken out of quarantine or withdrawn."""
+        return not (self.pending or self.quarantined or self.mended or self.misfiled)
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
     and is not waiting to be scored is mended: it was repaired, or is no longer in the source. If the night's folder is
     missing or empty, nothing is taken out of quarantine, because that may be an empty mount point.
 
-    Recordings of an erased patient are only counted: nothing about them is stored, not even that they exist.
+    Recordings of an erased patient are only counted: nothing about them is stored, not even that they exist. What was
+    stored of them under another patient is misfiled.
 
     No video is read here. The content of a recording whose size and version have not changed is known from last time;
     others are read when their turn comes. A video without consent on record is never opened.
@@ -126,8 +128,10 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
     erased = sum(patient_id in register.erased for patient_id in patient_ids)
     quarantined = [session for session in listing.quarantined if session.patient_id not in register.erased]
     sessions: list[PendingSession] = []
+    skipped: list[str] = []
     for recording in listing.recordings:
         if recording.sidecar.patient_id in register.erased:
+            skipped.append(recording.source_uri)
             continue
         refusal = _without_consent(recording, register, job.consent_required)
         if refusal is None:
@@ -149,7 +153,14 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
     repaired = [uri for uri in in_quarantine["source_uri"] if uri not in faulty | waiting]
     mended = repaired if listing.found or listing.unready else []
     return NightPlan(
-        listing.found, tuple(pending), known.done_before, tuple(new), listing.unready, erased, tuple(mended)
+        found=listing.found,
+        pending=tuple(pending),
+        done_before=known.done_before,
+        quarantined=tuple(new),
+        unready=listing.unready,
+        erased=erased,
+        mended=tuple(mended),
+        misfiled=tuple(queries.stored_sources(connection, listing.night, listing.night).intersection(skipped)),
     )
 
 

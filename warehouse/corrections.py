@@ -14,7 +14,7 @@ import duckdb
 from pmfer.errors import QuarantineReason, SessionError
 from warehouse import audit
 from warehouse.personal import Keys, delete_rows, personal_tables, scorings_of
-from warehouse.records import QuarantineRecord, SessionRecord
+from warehouse.records import SessionRecord
 from warehouse.transaction import database_path, one_line_errors, transaction
 
 
@@ -143,15 +143,32 @@ def withdraw_replaced(connection: duckdb.DuckDBPyConnection, sessions: Sequence[
         _withdraw(connection, [old for old in stored if any(map(old.is_replaced_by, corrected))])
 
 
-_STORED_FROM = f"{_SESSION} WHERE source_uri = $source_uri AND session_date = $night AND patient_id <> $patient_id"
+_STORED_FROM = f"""
+    {_SESSION}
+    WHERE source_uri IN (SELECT unnest(CAST($source_uris AS VARCHAR[])))
+        AND session_date = $night AND patient_id IS DISTINCT FROM $patient_id
+"""
 
 
-def withdraw_misfiled(connection: duckdb.DuckDBPyConnection, refused: QuarantineRecord) -> None:
-    """Withdraw the session that was stored from a file which now names another patient, and must not be scored.
+def withdraw_misfiled(connection: duckdb.DuckDBPyConnection, source_uris: Collection[str], night: date) -> None:
+    """Withdraw what was stored from files of a night whose sidecars now name an erased patient.
 
-    Call it within the transaction that quarantines the file.
+    Raises:
+        WarehouseError: the database failed.
     """
-    values = {"source_uri": refused.source_uri, "night": refused.night, "patient_id": refused.patient_id}
+    if source_uris:
+        with transaction(connection):
+            withdraw_stored_from(connection, source_uris, night)
+
+
+def withdraw_stored_from(
+    connection: duckdb.DuckDBPyConnection, source_uris: Collection[str], night: date, patient_id: str | None = None
+) -> None:
+    """Withdraw what was stored from files that must not be scored now, unless it is of this patient.
+
+    Call it within a transaction.
+    """
+    values = {"source_uris": list(source_uris), "night": night, "patient_id": patient_id}
     rows = connection.execute(_STORED_FROM, values).pl()
     _withdraw(connection, [StoredSession(**row) for row in rows.iter_rows(named=True)])
 

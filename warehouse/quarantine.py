@@ -13,7 +13,7 @@ import polars as pl
 from pmfer.errors import QuarantineReason
 from warehouse import audit
 from warehouse.consent import with_tombstone
-from warehouse.corrections import withdraw_misfiled
+from warehouse.corrections import withdraw_stored_from
 from warehouse.records import QuarantineRecord
 from warehouse.sql import changed
 from warehouse.transaction import read, transaction
@@ -63,7 +63,7 @@ def add_quarantine(connection: duckdb.DuckDBPyConnection, record: QuarantineReco
             keys = {"source_uri": record.source_uri, "quarantine_id": record.quarantine_id}
             connection.execute(_DELETE_QUARANTINE_BEFORE, keys)
             if record.patient_id and record.reason is QuarantineReason.NO_CONSENT:
-                withdraw_misfiled(connection, record)
+                withdraw_stored_from(connection, [record.source_uri], record.night, record.patient_id)
             audit.record(
                 connection, "session_set_aside", patient_id=record.patient_id, night=record.night, reason=record.reason
             )

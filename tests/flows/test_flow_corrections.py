@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from command import pmfer
 from plain_night import run_night
-from privacy_folder import file_of
+from privacy_folder import access_to, file_of
 
 from flows.data_folder import DataFolder
+from flows.privacy.erase import erase_patient
+from flows.settings import read_settings
 from warehouse import quarantine
 from warehouse.connection import open_reader, open_writer
 from warehouse.contracts import broken_contracts
@@ -145,6 +147,31 @@ def test_what_names_a_patient_without_consent_leaves_the_wrong_one(
     with open_reader(file_of(data)) as reader:
         rows = quarantine.of_night(reader, NIGHT).select("patient_id", "reason").rows()
     assert rows == [("cedar-02", "no_consent"), ("birch-01", "no_consent")]
+
+
+def test_a_sidecar_that_names_an_erased_patient_leaves_nothing_under_the_wrong_one(
+    videos: list[Path], data: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "source"
+    misfiled = recorded(here, "a", videos[0], "cedar-02")
+    recorded(here, "b", videos[1], "birch-01", NEXT)
+    monkeypatch.setenv("PMFER_SOURCE_SETTLE_S", "0")
+    given = ["--source", str(here), "--data-dir", str(data.root)]
+    assert pmfer("backfill", *given, "--from", str(NIGHT), "--to", str(NEXT)).returncode == 0
+    erase_patient(access_to(data), "birch-01", read_settings(), lambda lines: True, print)
+    assert stored(data) == [("a", "cedar-02", f"{NIGHT}/a.mp4")]
+    assert pages(data, NIGHT)
+
+    stated(misfiled, "birch-01")
+    done = pmfer("nightly", *given, "--date", str(NIGHT))
+    assert done.returncode == 0, done.stderr
+    assert stored(data) == []
+    assert not pages(data, NIGHT), "the only session of the day is gone, and its pages with it"
+    with open_reader(file_of(data)) as reader:
+        assert reader.execute("SELECT patient_id FROM patients").fetchall() == []
+        assert broken_contracts(reader) == []
+    again = pmfer("nightly", *given, "--date", str(NIGHT))
+    assert (again.returncode, "nothing to do" in again.stdout) == (0, True)
 
 
 def test_a_faulty_video_is_quarantined_under_the_patient_that_its_sidecar_names_now(
