@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from warehouse_places import ON_EACH
+from warehouse_places import ON_EACH, POSTGRES
 from warehouse_samples import COMPLETED, sample_run, sample_session, sha256, store_sample
 
 from pmfer.errors import QuarantineReason, WarehouseError
@@ -230,6 +230,7 @@ def test_every_action_is_explained_and_the_query_of_the_documentation_runs(write
     assert writer.execute(query).pl()["action"].to_list() == ["session_stored"]
 
 
+@pytest.mark.parametrize("address", ["file", POSTGRES], indirect=True)  # with SQLite, the second waits for ten minutes
 def test_two_writers_who_append_at_once_collide_instead_of_forking(chain: Connection) -> None:
     is_lake = current_database(chain).is_lake
 
