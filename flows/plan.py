@@ -128,10 +128,8 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
     erased = sum(patient_id in register.erased for patient_id in patient_ids)
     quarantined = [session for session in listing.quarantined if session.patient_id not in register.erased]
     sessions: list[PendingSession] = []
-    skipped: list[str] = []
     for recording in listing.recordings:
         if recording.sidecar.patient_id in register.erased:
-            skipped.append(recording.source_uri)
             continue
         refusal = _without_consent(recording, register, job.consent_required)
         if refusal is None:
@@ -160,8 +158,15 @@ def plan_night(connection: duckdb.DuckDBPyConnection, listing: NightListing, job
         unready=listing.unready,
         erased=erased,
         mended=tuple(mended),
-        misfiled=tuple(queries.stored_sources(connection, listing.night, listing.night).intersection(skipped)),
+        misfiled=_misfiled(connection, listing, register) if erased else (),
     )
+
+
+def _misfiled(
+    connection: duckdb.DuckDBPyConnection, listing: NightListing, register: ConsentRegister
+) -> tuple[str, ...]:
+    erased = [each.source_uri for each in listing.recordings if each.sidecar.patient_id in register.erased]
+    return tuple(queries.stored_sources(connection, listing.night, listing.night).intersection(erased))
 
 
 def nights_with_late_recordings(

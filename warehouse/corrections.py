@@ -39,11 +39,6 @@ class StoredSession:
         }
         return next((what for what, differs in is_different.items() if differs), None)
 
-    def is_replaced_by(self, session: SessionRecord) -> bool:
-        """Whether storing a corrected recording withdraws this session."""
-        same = (session.replaces, session.content_sha256) == (self.session_id, self.content_sha256)
-        return same and self.difference(session) is not None
-
 
 _SESSION = "SELECT session_id, patient_id, started_at, session_date, source_uri, content_sha256 FROM sessions"
 # Stored sessions with one of these identifiers or one of these contents.
@@ -68,6 +63,13 @@ def stored_alike(connection: duckdb.DuckDBPyConnection, sessions: Sequence[Sessi
     with one_line_errors(database_path(connection)):
         rows = connection.execute(_SESSIONS_ALIKE, names).pl()
     return [StoredSession(**row) for row in rows.iter_rows(named=True)]
+
+
+def replaced(stored: Sequence[StoredSession], sessions: Sequence[SessionRecord]) -> list[StoredSession]:
+    """Those of the stored sessions that are withdrawn when these recordings are stored."""
+    corrected = {(session.replaces, session.content_sha256): session for session in sessions if session.replaces}
+    pairs = ((old, corrected.get((old.session_id, old.content_sha256))) for old in stored)
+    return [old for old, session in pairs if session and old.difference(session)]
 
 
 def corrections(
@@ -139,8 +141,7 @@ def withdraw_replaced(connection: duckdb.DuckDBPyConnection, sessions: Sequence[
     """Withdraw what these recordings replace, if they do, within the transaction that stores them."""
     corrected = [session for session in sessions if session.replaces]
     if corrected:
-        stored = stored_alike(connection, corrected)
-        _withdraw(connection, [old for old in stored if any(map(old.is_replaced_by, corrected))])
+        _withdraw(connection, replaced(stored_alike(connection, corrected), corrected))
 
 
 _STORED_FROM = f"""

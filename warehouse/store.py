@@ -13,7 +13,7 @@ import polars as pl
 from pmfer.errors import QuarantineReason, SessionError, WarehouseError
 from warehouse import audit
 from warehouse.consent import ConsentRegister, read_register
-from warehouse.corrections import StoredSession, check_agrees, stored_alike, withdraw_replaced
+from warehouse.corrections import StoredSession, check_agrees, replaced, stored_alike, withdraw_replaced
 from warehouse.frames import checked_frames, extra_scores
 from warehouse.quarantine import DELETE_QUARANTINE
 from warehouse.queries import existing_scorings
@@ -194,7 +194,9 @@ def _stored_beside(
     connection: duckdb.DuckDBPyConnection, sessions: Sequence[SessionRecord]
 ) -> tuple[dict[str, StoredSession], dict[str, StoredSession]]:
     """Stored sessions with the same session_id or content, by either, without those that these sessions replace."""
-    stored = [old for old in stored_alike(connection, sessions) if not any(map(old.is_replaced_by, sessions))]
+    alike = stored_alike(connection, sessions)
+    gone = {old.session_id for old in replaced(alike, sessions)}
+    stored = [old for old in alike if old.session_id not in gone]
     return {old.session_id: old for old in stored}, {old.content_sha256: old for old in stored}
 
 
