@@ -164,12 +164,11 @@ def nights_left(request: RunRequest, tonight: date) -> list[date]:
         PmferError: the source or the warehouse cannot be read.
     """
     settings = request.place()
-    data = settings.data
     nights = list_nights(source_of(settings, request.source))
-    note_missed(data, nights, tonight)
+    note_missed(settings.data, nights, tonight)
     with open_reader(warehouse_address(settings)) as reader:
         late = nights_with_late_recordings(reader, nights, make_job(request, tonight))
-        return nights_to_come_back_to(reader, data, tonight, late)
+        return nights_to_come_back_to(reader, settings.data, tonight, late)
 
 
 def each_night(request: RunRequest, first: date, last: date) -> list[NightOutcome]:

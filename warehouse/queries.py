@@ -235,12 +235,7 @@ def source_files(connection: duckdb.DuckDBPyConnection, session_ids: Collection[
     return dict(read(connection, _SOURCE_FILES, session_ids=list(session_ids)).iter_rows())
 
 
-_STORED_SOURCES = """
-    SELECT source_uri
-    FROM sessions
-    WHERE session_date BETWEEN $since AND $until
-    ORDER BY source_uri
-"""
+_STORED_SOURCES = "SELECT source_uri FROM sessions WHERE session_date BETWEEN $since AND $until ORDER BY source_uri"
 
 
 def stored_sources(connection: duckdb.DuckDBPyConnection, since: date, until: date) -> set[str]:
